@@ -1,0 +1,119 @@
+/** What happens to the bridge. Edges post these, past tense, to one queue; `Bridge.handle` takes them in order. */
+import type { Batch, Page, PageQuery, MemberItem, Status } from './messages.js'
+import type { Kind, StateEntry } from './state.js'
+
+/** Why something failed, as the edge classified it: the XMPP condition or SIP status, and whether to try again. */
+export interface Failure {
+  /** An XMPP stanza condition such as `forbidden`, or `timeout`, `disconnected`, `undecodable`. */
+  readonly condition: string
+  /** What to tell the administrator. */
+  readonly reason: string
+  readonly isTemporary: boolean
+}
+
+/** From the local Asterisk; the edge has checked its address, credentials and EID. */
+export type AsteriskEvent =
+  /** A local state, under the PBX's own EID. Never a fence. */
+  | { readonly type: 'StateReported'; readonly entry: StateEntry }
+  /** Asterisk asked for our states: it has started or reloaded (rule 10). */
+  | { readonly type: 'RefreshRequested'; readonly kind: Kind }
+  /** The final answer to the `refresh` command; on failure `isTemporary` says whether it can be asked again. */
+  | { readonly type: 'RefreshAnswered'; readonly kind: Kind; readonly failure?: Failure }
+  /** The fence came back through Asterisk's queue (rule 1). */
+  | { readonly type: 'FenceReturned'; readonly kind: Kind; readonly nonce: number }
+  /** The final answer to the `inject` command of that lane. */
+  | { readonly type: 'InjectionAnswered'; readonly lane: number; readonly failure?: Failure }
+  /** The PBX answers (first OPTIONS answered, or any SIP from it after it was lost). */
+  | { readonly type: 'AsteriskFound' }
+  /** ECONNREFUSED, or 12 s of silence to OPTIONS (rule 7). */
+  | { readonly type: 'AsteriskLost'; readonly reason: string }
+
+/** From the XMPP server and, through it, the peers. Items and IQs have been decoded strictly by the codecs. */
+export type ClusterEvent =
+  | { readonly type: 'StreamUp'; readonly jid: string }
+  | { readonly type: 'StreamDown'; readonly reason: string }
+  /** Another bridge uses this JID (rule 20). `StreamDown` follows or preceded. */
+  | { readonly type: 'StreamConflicted' }
+  | { readonly type: 'PresenceReceived'; readonly from: string; readonly isAvailable: boolean }
+  /** Own nodes exist and their configuration was read back; `windowItems` is the cap on retained items a node. */
+  | { readonly type: 'OwnNodesMade'; readonly windowItems: number }
+  | { readonly type: 'OwnNodesFailed'; readonly failure: Failure }
+  | { readonly type: 'OwnNodesDeleted' }
+  | { readonly type: 'Announced' }
+  | { readonly type: 'AnnounceFailed'; readonly failure: Failure }
+  /** All items of `ROOT/members`. */
+  | { readonly type: 'MembersRead'; readonly items: readonly MemberItem[] }
+  | { readonly type: 'MembersUnread'; readonly failure: Failure }
+  /** One item of `ROOT/members`, pushed. */
+  | { readonly type: 'MemberItemReceived'; readonly item: MemberItem }
+  /** An item or node went away (retract, purge, delete), on any node of the cluster. */
+  | { readonly type: 'NodeDisturbed'; readonly node: string; readonly change: NodeChange }
+  /** Subscribed (or found subscribed) to the feed of the member with that bare JID. */
+  | { readonly type: 'Subscribed'; readonly member: string }
+  | { readonly type: 'SubscribeFailed'; readonly member: string; readonly failure: Failure }
+  /**
+   * A batch from a feed node. `eid` is the one in the node's name (the batch's own is checked to equal it by the codec's
+   * caller), `service` the pubsub service that sent it, `publisher` the bare or full JID that the server shows, if any.
+   */
+  | {
+      readonly type: 'BatchReceived'
+      readonly service: string
+      readonly publisher?: string
+      readonly batch: Batch
+    }
+  | { readonly type: 'BatchPublished'; readonly sequence: number }
+  | { readonly type: 'BatchFailed'; readonly sequence: number; readonly failure: Failure }
+  /** The answer to a `pull`; `from` is the full JID that answered, `token` the command's. */
+  | {
+      readonly type: 'PageReceived'
+      readonly token: number
+      readonly from: string
+      readonly page: Page
+    }
+  | { readonly type: 'PullFailed'; readonly token: number; readonly failure: Failure }
+  /** The answer to an `ask`. */
+  | {
+      readonly type: 'StatusReceived'
+      readonly token: number
+      readonly from: string
+      readonly status: Status
+    }
+  | { readonly type: 'AskFailed'; readonly token: number; readonly failure: Failure }
+  /** A peer asks; `request` is the edge's handle for the answer. */
+  | {
+      readonly type: 'PageRequested'
+      readonly request: number
+      readonly from: string
+      readonly query: PageQuery
+    }
+  | { readonly type: 'StatusRequested'; readonly request: number; readonly from: string }
+  /** One window write or retract was answered. */
+  | { readonly type: 'WindowWritten' }
+  | { readonly type: 'WindowFailed'; readonly failure: Failure }
+  /** What a window node holds; entries that do not decode are listed by id in `broken`. */
+  | {
+      readonly type: 'WindowRead'
+      readonly eid: string
+      readonly kind: Kind
+      readonly entries: readonly StateEntry[]
+      readonly broken: readonly string[]
+    }
+  | {
+      readonly type: 'WindowUnread'
+      readonly eid: string
+      readonly kind: Kind
+      readonly failure: Failure
+    }
+
+export type NodeChange = 'deleted' | 'purged' | 'retracted' | 'unsubscribed'
+
+/** From the administrator. */
+export type OperatorEvent =
+  /** `hintbridge leave`: go for good (rule 24). */
+  | { readonly type: 'LeaveRequested' }
+  /** `hintbridge forget MEMBER`: drop what is kept of it, its message counts too (rule 22). */
+  | { readonly type: 'ForgetRequested'; readonly member: string }
+  /** Time has come to the deadline that the bridge named. */
+  | { readonly type: 'DeadlinePassed' }
+
+export type BridgeEvent = AsteriskEvent | ClusterEvent | OperatorEvent

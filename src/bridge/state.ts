@@ -1,0 +1,105 @@
+/**
+ * The words of the domain: device states and message counts as Asterisk names them.
+ * Source: Asterisk `include/asterisk/devicestate.h`, `include/asterisk/mwi.h`.
+ */
+
+/** The nine device states, spelled as `ast_devstate_str` spells them and as they stand on the wire. */
+export const deviceStates = [
+  'UNKNOWN',
+  'NOT_INUSE',
+  'INUSE',
+  'BUSY',
+  'INVALID',
+  'UNAVAILABLE',
+  'RINGING',
+  'RINGINUSE',
+  'ONHOLD',
+] as const
+
+export type DeviceState = (typeof deviceStates)[number]
+
+const knownStates: ReadonlySet<string> = new Set(deviceStates)
+
+export function isDeviceState(text: string): text is DeviceState {
+  return knownStates.has(text)
+}
+
+/** The two kinds of state that are shared; also the names of the retained nodes. */
+export const kinds = ['device_state', 'message_waiting'] as const
+
+export type Kind = (typeof kinds)[number]
+
+/** State of one device at one origin; `id` is the device name, such as `PJSIP/1001`, case-sensitive. */
+export interface DeviceEntry {
+  readonly kind: 'device_state'
+  readonly id: string
+  readonly state: DeviceState
+  readonly cachable: boolean
+}
+
+/** Message counts of one mailbox at one origin; `id` is `mailbox@context`. */
+export interface MailboxEntry {
+  readonly kind: 'message_waiting'
+  readonly id: string
+  readonly newMessages: number
+  readonly oldMessages: number
+}
+
+export type StateEntry = DeviceEntry | MailboxEntry
+
+/** What its origin no longer has. */
+export interface GoneEntry {
+  readonly kind: 'gone'
+  readonly of: Kind
+  readonly id: string
+}
+
+export type FeedEntry = StateEntry | GoneEntry
+
+/** Do two entries of the same kind and id say the same? */
+export function isSameState(a: StateEntry, b: StateEntry): boolean {
+  if (a.kind === 'device_state') {
+    return b.kind === 'device_state' && a.state === b.state && a.cachable === b.cachable
+  }
+  return (
+    b.kind === 'message_waiting' &&
+    a.newMessages === b.newMessages &&
+    a.oldMessages === b.oldMessages
+  )
+}
+
+/** Longest device or mailbox name in UTF-8 octets that is accepted from Asterisk or a peer. */
+export const maxNameOctets = 255
+
+/** Largest message count that is accepted: what Asterisk's `int` holds. */
+export const maxCount = 2_147_483_647
+
+/** May this text be the name of a device or mailbox: 1 to 255 octets, no control characters, no lone surrogates? */
+export function isName(text: string): boolean {
+  return (
+    text.length > 0 &&
+    Buffer.byteLength(text) <= maxNameOctets &&
+    !/[\p{Cc}\p{Cs}\uFFFE\uFFFF\u2028\u2029]/u.test(text)
+  )
+}
+
+export function isCount(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= maxCount
+}
+
+/** An Asterisk entity ID: six hex octets in lower case, `02:00:00:00:00:0a`. */
+export type EntityId = string
+
+/**
+ * Brings an entity ID to its one spelling (lower case, two digits an octet), or `undefined` where the text is none.
+ * The all-zero EID is Asterisk's "empty" one and is refused (protocol rule 18).
+ */
+export function parseEntityId(text: string): EntityId | undefined {
+  if (!/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(text)) return undefined
+  const eid = text
+    .toLowerCase()
+    .split(':')
+    .map((octet) => octet.padStart(2, '0'))
+    .join(':')
+  return eid === '00:00:00:00:00:00' ? undefined : eid
+}
