@@ -1,0 +1,141 @@
+/** The JSON bodies of Asterisk's PUBLISH. Source: Asterisk `res/res_pjsip_publish_asterisk.c`. */
+import {
+  isCount,
+  isDeviceState,
+  isName,
+  parseEntityId,
+  type EntityId,
+  type Kind,
+  type StateEntry,
+} from '../../bridge/state.js'
+
+/** The event package of each kind. */
+export const eventPackages: Readonly<Record<Kind, string>> = {
+  device_state: 'asterisk-devicestate',
+  message_waiting: 'asterisk-mwi',
+}
+
+/** What a body says: a state, or a request for all states, and the EID under which it is said. */
+export interface AsteriskBody {
+  readonly eid: EntityId
+  /** Absent: it is a `refresh`. */
+  readonly entry?: StateEntry
+}
+
+/** A body that is not taken; `reason` is the label under which it is counted. */
+export class BodyError extends Error {
+  override readonly name = 'BodyError'
+
+  constructor(readonly reason: 'body' | 'eid' | 'type' | 'name' | 'state' | 'count') {
+    super(`body of a PUBLISH refused: ${reason}`)
+  }
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/**
+ * Decodes one body of the event package of that kind.
+ * @throws {BodyError} where it is none, or holds what is outside its domain.
+ */
+export function decodeBody(kind: Kind, text: string): AsteriskBody {
+  const json = parseObject(text)
+  const eid = parseEntityId(stringOf(json, 'eid', 'eid'))
+  if (eid === undefined) throw new BodyError('eid')
+  const type = stringOf(json, 'type', 'type')
+  if (type === 'refresh') return { eid }
+  if (kind === 'device_state' && type === 'devicestate') return { eid, entry: decodeDevice(json) }
+  if (kind === 'message_waiting' && type === 'mailboxstate') {
+    return { eid, entry: decodeMailbox(json) }
+  }
+  throw new BodyError('type')
+}
+
+function parseObject(text: string): Json {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new BodyError('body')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new BodyError('body')
+  }
+  return value as Json
+}
+
+function stringOf(json: Json, key: string, reason: BodyError['reason']): string {
+  const value = json[key]
+  if (typeof value !== 'string') throw new BodyError(reason)
+  return value
+}
+
+function nameOf(json: Json, key: string): string {
+  const name = stringOf(json, key, 'name')
+  if (!isName(name)) throw new BodyError('name')
+  return name
+}
+
+function decodeDevice(json: Json): StateEntry {
+  const id = nameOf(json, 'device')
+  const state = stringOf(json, 'state', 'state')
+  if (!isDeviceState(state)) throw new BodyError('state')
+  // An integer on the wire, and what is missing means uncachable: `ast_json_integer_get` of nothing is 0.
+  const cachable = json['cachable']
+  return { kind: 'device_state', id, state, cachable: cachable === true || Number(cachable) > 0 }
+}
+
+function decodeMailbox(json: Json): StateEntry {
+  const id = nameOf(json, 'uniqueid')
+  const newMessages = json['new']
+  const oldMessages = json['old']
+  if (typeof newMessages !== 'number' || !isCount(newMessages)) throw new BodyError('count')
+  if (typeof oldMessages !== 'number' || !isCount(oldMessages)) throw new BodyError('count')
+  return { kind: 'message_waiting', id, newMessages, oldMessages }
+}
+
+/** The body that tells Asterisk a state under that EID. */
+export function encodeState(eid: EntityId, entry: StateEntry): string {
+  if (entry.kind === 'device_state') {
+    const { id, state, cachable } = entry
+    return JSON.stringify({
+      type: 'devicestate',
+      device: id,
+      state,
+      cachable: cachable ? 1 : 0,
+      eid,
+    })
+  }
+  const { id, newMessages, oldMessages } = entry
+  return JSON.stringify({
+    type: 'mailboxstate',
+    uniqueid: id,
+    old: oldMessages,
+    new: newMessages,
+    eid,
+  })
+}
+
+/** The body that asks Asterisk for all its states of the publication's kind. */
+export function encodeRefresh(eid: EntityId): string {
+  return JSON.stringify({ type: 'refresh', eid })
+}
+
+const fenceDevice = 'hintbridge:fence-'
+const fenceMailbox = 'hintbridge@fence'
+
+/** The fence of that nonce (rule 1): an uncachable device, which Asterisk does not keep; or a mailbox, the nonce its count. */
+export function fenceEntry(kind: Kind, nonce: number): StateEntry {
+  return kind === 'device_state'
+    ? { kind, id: `${fenceDevice}${nonce}`, state: 'NOT_INUSE', cachable: false }
+    : { kind, id: fenceMailbox, newMessages: nonce, oldMessages: 0 }
+}
+
+/** The nonce, if the entry is a fence: `NaN` for one that no bridge made. */
+export function fenceNonce(entry: StateEntry): number | undefined {
+  if (entry.kind === 'message_waiting') {
+    return entry.id === fenceMailbox ? entry.newMessages : undefined
+  }
+  if (!entry.id.startsWith(fenceDevice)) return undefined
+  const digits = entry.id.slice(fenceDevice.length)
+  return /^\d{1,10}$/.test(digits) ? Number(digits) : NaN
+}

@@ -1,0 +1,243 @@
+/** Digest authentication, both sides, with qop=auth. Source: RFC 7616, RFC 8760, RFC 3261 section 22. */
+import { hash, randomBytes } from 'node:crypto'
+import type { Clock } from './clock.js'
+
+/** The wire's name of each algorithm, and OpenSSL's. */
+const hashNames = { MD5: 'md5', 'SHA-256': 'sha256' } as const
+
+export type DigestAlgorithm = keyof typeof hashNames
+
+export interface Credentials {
+  readonly user: string
+  readonly password: string
+}
+
+export interface Challenge {
+  readonly realm: string
+  readonly nonce: string
+  readonly opaque?: string
+  readonly algorithm: DigestAlgorithm
+  /** Is `qop=auth` offered? Without it the response follows RFC 2069. */
+  readonly hasQop: boolean
+  readonly isStale: boolean
+}
+
+/** What goes into one digest response; `qop` where nc and cnonce take part. */
+export interface DigestInput extends Credentials {
+  readonly algorithm: DigestAlgorithm
+  readonly realm: string
+  readonly method: string
+  readonly uri: string
+  readonly nonce: string
+  readonly qop?: { readonly nc: string; readonly cnonce: string }
+}
+
+/** The `response` value of RFC 7616 section 3.4.1. */
+export function digestResponse(input: DigestInput): string {
+  const name = hashNames[input.algorithm]
+  const a1 = hash(name, `${input.user}:${input.realm}:${input.password}`)
+  const a2 = hash(name, `${input.method}:${input.uri}`)
+  const middle = input.qop ? `:${input.qop.nc}:${input.qop.cnonce}:auth` : ''
+  return hash(name, `${a1}:${input.nonce}${middle}:${a2}`)
+}
+
+/** The parameters of a `Digest` header value by lower-case name, or `undefined` where it is none. */
+export function parseDigest(value: string): ReadonlyMap<string, string> | undefined {
+  if (!/^digest[ \t]/i.test(value)) return undefined
+  const parameter = /\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)/y
+  parameter.lastIndex = 'digest'.length
+  const parameters = new Map<string, string>()
+  while (parameter.lastIndex < value.length) {
+    const match = parameter.exec(value)
+    if (!match?.[1]) return undefined
+    const text = match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? ''
+    parameters.set(match[1].toLowerCase(), text)
+  }
+  return parameters
+}
+
+/** The challenges of a response that this side can answer, in the order of its headers. */
+export function parseChallenges(values: readonly string[]): Challenge[] {
+  const challenges: Challenge[] = []
+  for (const value of values) {
+    const parameters = parseDigest(value)
+    const realm = parameters?.get('realm')
+    const nonce = parameters?.get('nonce')
+    const algorithm = parseAlgorithm(parameters?.get('algorithm'))
+    if (realm === undefined || nonce === undefined || !algorithm) continue
+    const opaque = parameters?.get('opaque')
+    const qops = parameters?.get('qop')?.split(/\s*,\s*/)
+    if (qops && !qops.includes('auth')) continue
+    const isStale = parameters?.get('stale')?.toLowerCase() === 'true'
+    const challenge = { realm, nonce, algorithm, hasQop: qops !== undefined, isStale }
+    challenges.push(opaque === undefined ? challenge : { ...challenge, opaque })
+  }
+  return challenges
+}
+
+function parseAlgorithm(text = 'MD5'): DigestAlgorithm | undefined {
+  const name = text.toUpperCase()
+  return name === 'MD5' || name === 'SHA-256' ? name : undefined
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** The side that is challenged: keeps the latest challenge and answers with it, nc rising, until another comes. */
+export class DigestClient {
+  private challenge: Challenge | undefined
+  private cnonce = ''
+  private nonceCount = 0
+
+  constructor(
+    private readonly credentials: Credentials,
+    private readonly makeCnonce = () => randomBytes(8).toString('hex'),
+  ) {}
+
+  /**
+   * Takes the challenge of a 401 or 407, the first that is understood (RFC 8760 section 2.4).
+   * `undefined`: none is; else whether the server calls the credentials right and only the nonce stale.
+   */
+  take(values: readonly string[]): { readonly isStale: boolean } | undefined {
+    const [challenge] = parseChallenges(values)
+    if (!challenge) return undefined
+    this.challenge = challenge
+    this.cnonce = this.makeCnonce()
+    this.nonceCount = 0
+    return challenge
+  }
+
+  forget(): void {
+    this.challenge = undefined
+  }
+
+  /** The value of the Authorization header for the next request; `undefined` before any challenge. */
+  authorize(method: string, uri: string): string | undefined {
+    if (!this.challenge) return undefined
+    const { realm, nonce, opaque, algorithm, hasQop } = this.challenge
+    this.nonceCount++
+    const nc = this.nonceCount.toString(16).padStart(8, '0')
+    const { cnonce } = this
+    const input = { ...this.credentials, algorithm, realm, method, uri, nonce }
+    const response = digestResponse(hasQop ? { ...input, qop: { nc, cnonce } } : input)
+    const parts = [
+      `username=${quoted(this.credentials.user)}`,
+      `realm=${quoted(realm)}`,
+      `nonce=${quoted(nonce)}`,
+      `uri=${quoted(uri)}`,
+      `response="${response}"`,
+      `algorithm=${algorithm}`,
+    ]
+    if (hasQop) parts.push(`cnonce="${cnonce}"`, 'qop=auth', `nc=${nc}`)
+    if (opaque !== undefined) parts.push(`opaque=${quoted(opaque)}`)
+    return `Digest ${parts.join(', ')}`
+  }
+}
+
+export type Verdict =
+  | { readonly type: 'accepted' }
+  /** Answer 401 with these WWW-Authenticate values. */
+  | { readonly type: 'challenged'; readonly values: readonly string[]; readonly isWrong: boolean }
+  /** Wrong for the second time in a row: answer 403, as a fifth 401 would wedge Asterisk's publisher (rule 6). */
+  | { readonly type: 'refused' }
+
+export const nonceLifetimeMs = 300_000
+const maxNonces = 1_024
+const maxDialogues = 1_024
+
+/** The side that challenges. It keeps the nonces that it gave, the oldest going first, and nc for each. */
+export class DigestServer {
+  private readonly nonces = new Map<string, { givenAtMs: number; nonceCount: number }>()
+  /** Call-IDs whose last credentials were wrong. */
+  private readonly wrong = new Set<string>()
+
+  constructor(
+    private readonly options: Credentials & {
+      readonly realm: string
+      readonly clock: Clock
+      readonly makeNonce?: () => string
+    },
+  ) {}
+
+  /** Judges the Authorization values of one request. */
+  judge(
+    request: { readonly method: string; readonly uri: string; readonly callId: string },
+    authorizations: readonly string[],
+  ): Verdict {
+    let hasWrong = false
+    let hasStale = false
+    for (const value of authorizations) {
+      const parameters = parseDigest(value)
+      if (parameters?.get('realm') !== this.options.realm) continue
+      const isRight = this.isRight(request, parameters)
+      if (isRight && this.isFresh(parameters)) {
+        this.wrong.delete(request.callId)
+        return { type: 'accepted' }
+      }
+      hasStale ||= isRight
+      hasWrong ||= !isRight
+    }
+    if (hasStale || !hasWrong) return this.challenge(hasStale, false)
+    if (this.wrong.has(request.callId)) return { type: 'refused' }
+    dropOldest(this.wrong, maxDialogues)
+    this.wrong.add(request.callId)
+    return this.challenge(false, true)
+  }
+
+  private isRight(
+    { method, uri }: { readonly method: string; readonly uri: string },
+    parameters: ReadonlyMap<string, string>,
+  ): boolean {
+    const algorithm = parseAlgorithm(parameters.get('algorithm'))
+    const { user, password, realm } = this.options
+    if (!algorithm || parameters.get('username') !== user || parameters.get('uri') !== uri) {
+      return false
+    }
+    const input = { user, password, realm, algorithm, method, uri }
+    const nonce = parameters.get('nonce') ?? ''
+    const qop = parameters.get('qop')
+    if (qop !== undefined && qop !== 'auth') return false
+    const nc = parameters.get('nc') ?? ''
+    const cnonce = parameters.get('cnonce') ?? ''
+    const expected = digestResponse({ ...input, nonce, ...(qop ? { qop: { nc, cnonce } } : {}) })
+    return parameters.get('response')?.toLowerCase() === expected
+  }
+
+  /** Is the nonce one of ours, young, and its nc higher than any before? Without qop it serves once. */
+  private isFresh(parameters: ReadonlyMap<string, string>): boolean {
+    const given = this.nonces.get(parameters.get('nonce') ?? '')
+    if (!given || this.options.clock.now() - given.givenAtMs >= nonceLifetimeMs) return false
+    const nc = parameters.get('nc') ?? '1'
+    const nonceCount = /^[0-9a-f]{1,8}$/i.test(nc) ? parseInt(nc, 16) : 0
+    if (nonceCount <= given.nonceCount) return false
+    given.nonceCount = nonceCount
+    return true
+  }
+
+  /** SHA-256 first, as preferred (RFC 8760 section 2.4); MD5 always, as Asterisk may know no other (rule 6). */
+  private challenge(isStale: boolean, isWrong: boolean): Verdict {
+    const { clock, realm, makeNonce = () => randomBytes(16).toString('hex') } = this.options
+    const nonce = makeNonce()
+    dropOldest(this.nonces, maxNonces)
+    this.nonces.set(nonce, { givenAtMs: clock.now(), nonceCount: 0 })
+    const rest = `qop="auth"${isStale ? ', stale=true' : ''}`
+    const values = Object.keys(hashNames)
+      .reverse()
+      .map((algorithm) => {
+        return `Digest realm=${quoted(realm)}, nonce="${nonce}", algorithm=${algorithm}, ${rest}`
+      })
+    return { type: 'challenged', values, isWrong }
+  }
+}
+
+function dropOldest(
+  kept: { keys(): Iterable<string>; delete(key: string): boolean; size: number },
+  bound: number,
+): void {
+  if (kept.size < bound) return
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest)
+    return
+  }
+}
