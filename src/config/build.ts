@@ -1,0 +1,123 @@
+import { resolve } from 'node:path'
+import type { Config, ConfigProblem, ShareConfig } from './config.js'
+import { isLoopback, parseHostPort } from './host-port.js'
+import { compileTrust, parseBareJid } from './jid.js'
+import type { Settings } from './schema.js'
+import { Secret } from './secret.js'
+
+export interface SettingsFiles {
+  readonly xmppPassword: Secret
+  readonly sipPassword: Secret
+  /** PEM text. */
+  readonly ca?: string
+}
+
+/**
+ * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, so they would feed
+ * back, and fences are the bridge's own.
+ */
+const neverShared = /^(Queue|hintbridge):/
+
+/** Makes the frozen Config of checked settings, and the warnings about what is allowed but unwise. */
+export function buildConfig(
+  settings: Settings,
+  folder: string,
+  files: SettingsFiles,
+): { readonly config: Config; readonly warnings: ConfigProblem[] } {
+  const { xmpp, asterisk, share, liveness } = settings
+  const ownEndpoint = `PJSIP/${asterisk.sip.resource}`
+  const devices = compileFilter(share.device_state)
+  const mailboxes = compileFilter(share.message_waiting)
+  const claims = compile(share.message_waiting.claim)
+  const caFile = xmpp.tls.ca === undefined ? undefined : resolve(folder, xmpp.tls.ca)
+  const config: Config = {
+    cluster: settings.cluster,
+    trust: settings.trust,
+    isTrusted: compileTrust(settings.trust),
+    stateDir: resolve(folder, settings.state_dir),
+    xmpp: {
+      services: xmpp.service,
+      jid: xmpp.jid,
+      password: files.xmppPassword,
+      pubsub: xmpp.pubsub ?? `pubsub.${parseBareJid(xmpp.jid)?.domain ?? ''}`,
+      tls: {
+        mode: xmpp.tls.mode,
+        ...(caFile !== undefined && { caFile }),
+        ...(files.ca !== undefined && { ca: files.ca }),
+      },
+    },
+    asterisk: {
+      ...(asterisk.eid !== undefined && { eid: asterisk.eid }),
+      sip: {
+        asterisk: asterisk.sip.asterisk,
+        listen: asterisk.sip.listen,
+        resource: asterisk.sip.resource,
+        password: files.sipPassword,
+        insecure: asterisk.sip.insecure,
+      },
+    },
+    share: {
+      device_state: {
+        ...share.device_state,
+        isShared: (id) => id !== ownEndpoint && !neverShared.test(id) && devices(id),
+      },
+      message_waiting: {
+        ...share.message_waiting,
+        isShared: (id) => id !== 'hintbridge@fence' && mailboxes(id),
+        isClaimed: (id) => claims.some((pattern) => pattern.test(id)),
+      },
+    },
+    liveness: {
+      heartbeatMs: liveness.heartbeat,
+      deadAfterMs: liveness.dead_after,
+      graceMs: liveness.grace,
+      staleAfterMs: liveness.stale_after,
+    },
+    http: settings.http,
+    log: settings.log,
+  }
+  return { config: freeze(config), warnings: adviseOn(config) }
+}
+
+function adviseOn(config: Config): ConfigProblem[] {
+  const warnings: ConfigProblem[] = []
+  const { jid, services, tls } = config.xmpp
+  if (!config.isTrusted(jid)) {
+    const message = `does not cover this bridge's own account ${jid}: peers with the same list will refuse it`
+    warnings.push({ path: 'trust', value: config.trust.join(', '), message })
+  }
+  for (const [index, glob] of config.trust.entries()) {
+    if (!/^\*+@|@\*+$/.test(glob)) continue
+    const message =
+      'trusts every account of a server, or a server of any name: name the accounts more closely'
+    warnings.push({ path: `trust[${index}]`, value: glob, message })
+  }
+  const remote = services.find((uri) => !isLoopback(serviceHost(uri)))
+  if (tls.mode === 'insecure' && remote !== undefined) {
+    const message = `lets the password and all states cross the network to ${remote} in clear: use 'required'`
+    warnings.push({ path: 'xmpp.tls.mode', value: tls.mode, message })
+  }
+  return warnings
+}
+
+function serviceHost(uri: string): string {
+  const authority = uri.replace(/^xmpps?:\/\//, '').replace(/\/$/, '')
+  return (parseHostPort(authority) ?? parseHostPort(`${authority}:5222`))?.host ?? authority
+}
+
+function compileFilter(filter: Pick<ShareConfig, 'include' | 'exclude'>): (id: string) => boolean {
+  const include = compile(filter.include)
+  const exclude = compile(filter.exclude)
+  return (id) =>
+    include.some((pattern) => pattern.test(id)) && !exclude.some((pattern) => pattern.test(id))
+}
+
+function compile(patterns: readonly string[]): RegExp[] {
+  return patterns.map((pattern) => new RegExp(pattern, 'u'))
+}
+
+function freeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || value instanceof Secret) return value
+  for (const part of Object.values(value)) freeze(part)
+  return Object.freeze(value)
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path'
+import { isIP } from 'node:net'
+import type { ConfigProblem } from './config.js'
+import { formatDuration, parseDuration } from './duration.js'
+import { formatHostPort, type HostPort, isLoopback, parseHostPort } from './host-port.js'
+import { defaults } from './schema.js'
+import { at, textAt } from './tree.js'
+
+/** Name of the bridge's control socket in `state_dir`. */
+export const controlSocketName = 'hintbridge.sock'
+
+/** Longest path of a Unix socket in octets: `sun_path` of unix(7) without its final NUL. */
+const maxSocketPathOctets = 107
+
+/**
+ * What one key demands of another. Works on the unchecked file, so that these problems are reported along with those of
+ * the single keys; a key that does not parse is left to the schema.
+ */
+export function checkAcrossKeys(tree: unknown): ConfigProblem[] {
+  return [...checkSip(tree), ...checkHttp(tree), ...checkLiveness(tree), ...checkStateDir(tree)]
+}
+
+function checkSip(tree: unknown): ConfigProblem[] {
+  const asterisk = addressAt(tree, 'asterisk.sip.asterisk', defaults.sipAsterisk)
+  const listen = addressAt(tree, 'asterisk.sip.listen', defaults.sipListen)
+  const problems = [
+    ...checkLoopback(tree, 'asterisk.sip.asterisk', asterisk, 'asterisk.sip.insecure'),
+    ...checkLoopback(tree, 'asterisk.sip.listen', listen, 'asterisk.sip.insecure'),
+  ]
+  if (asterisk === undefined || listen === undefined) return problems
+  const value = formatHostPort(listen)
+  if (formatHostPort(asterisk) === value) {
+    const message = 'is where Asterisk itself listens (asterisk.sip.asterisk): take another port'
+    problems.push({ path: 'asterisk.sip.listen', value, message })
+  }
+  const families = new Set(
+    [isIP(asterisk.host), isIP(listen.host)].filter((family) => family !== 0),
+  )
+  if (families.size > 1) {
+    const message = `must be of the same IP version as asterisk.sip.asterisk (${formatHostPort(asterisk)})`
+    problems.push({ path: 'asterisk.sip.listen', value, message })
+  }
+  return problems
+}
+
+function checkHttp(tree: unknown): ConfigProblem[] {
+  const listen = addressAt(tree, 'http.listen', defaults.httpListen, 0)
+  return checkLoopback(tree, 'http.listen', listen, 'http.insecure')
+}
+
+function checkLoopback(
+  tree: unknown,
+  path: string,
+  address: HostPort | undefined,
+  word: string,
+): ConfigProblem[] {
+  if (address === undefined || isLoopback(address.host) || at(tree, word) === true) return []
+  const message = `is not a loopback address and nothing there is encrypted: use 127.0.0.1, or write '${word}: true' to accept that`
+  return [{ path, value: formatHostPort(address), message }]
+}
+
+/** What makes the rules on life and death (13, 21, 23) work at all. */
+function checkLiveness(tree: unknown): ConfigProblem[] {
+  const read = (key: string, fallback: string): number | undefined =>
+    parseDuration(textOr(tree, `liveness.${key}`, fallback) ?? '')
+  const heartbeat = read('heartbeat', defaults.heartbeat)
+  const deadAfter = read('dead_after', defaults.deadAfter)
+  const grace = read('grace', defaults.grace)
+  const staleAfter = read('stale_after', defaults.staleAfter)
+  const problems: ConfigProblem[] = []
+  if (deadAfter === undefined) return problems
+  const value = formatDuration(deadAfter)
+  if (heartbeat !== undefined && deadAfter < 2 * heartbeat) {
+    const message = `must be at least two heartbeats (${formatDuration(2 * heartbeat)}): one that is late is not death`
+    problems.push({ path: 'liveness.dead_after', value, message })
+  }
+  if (grace !== undefined && grace >= deadAfter) {
+    const message = `must be shorter than liveness.dead_after (${value})`
+    problems.push({ path: 'liveness.grace', value: formatDuration(grace), message })
+  }
+  if (staleAfter !== undefined && staleAfter < deadAfter) {
+    const message = `must be at least liveness.dead_after (${value})`
+    problems.push({ path: 'liveness.stale_after', value: formatDuration(staleAfter), message })
+  }
+  return problems
+}
+
+function checkStateDir(tree: unknown): ConfigProblem[] {
+  const value = textAt(tree, 'state_dir')
+  if (value === undefined) return []
+  if (Buffer.byteLength(join(value, controlSocketName)) <= maxSocketPathOctets) return []
+  const longest = maxSocketPathOctets - controlSocketName.length - 1
+  const message = `is too long for the control socket in it: at most ${longest} octets`
+  return [{ path: 'state_dir', value, message }]
+}
+
+function addressAt(
+  tree: unknown,
+  path: string,
+  fallback: string,
+  leastPort = 1,
+): HostPort | undefined {
+  const address = parseHostPort(textOr(tree, path, fallback) ?? '')
+  return address !== undefined && address.port >= leastPort ? address : undefined
+}
+
+/** The fallback stands in only for what is absent, not for what is of a wrong type. */
+function textOr(tree: unknown, path: string, fallback: string): string | undefined {
+  return at(tree, path) === undefined ? fallback : textAt(tree, path)
+}

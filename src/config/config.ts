@@ -1,0 +1,120 @@
+/** The configuration as the rest of the program sees it: validated, frozen, durations in milliseconds. */
+import type { EntityId } from '../bridge/state.js'
+import type { HostPort } from './host-port.js'
+import type { Secret } from './secret.js'
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
+
+export type LogLevel = (typeof logLevels)[number]
+
+/** What of one kind goes out, comes in, and under which names. */
+export interface ShareConfig {
+  readonly publish: boolean
+  readonly subscribe: boolean
+  readonly include: readonly string[]
+  readonly exclude: readonly string[]
+  /** Is a device or mailbox of this name shared: matched by an include, by no exclude, and not one that feeds back (rule 4)? */
+  readonly isShared: (id: string) => boolean
+}
+
+export interface DeviceShareConfig extends ShareConfig {
+  /** Are uncachable states shared too (rule 4)? */
+  readonly uncachable: boolean
+}
+
+export interface MailboxShareConfig extends ShareConfig {
+  readonly claim: readonly string[]
+  /** Does this member own the mailbox by configuration (rule 5)? */
+  readonly isClaimed: (id: string) => boolean
+}
+
+export interface XmppConfig {
+  /** URIs of the nodes of one domain, in the order to try: `xmpp://host:5222`, `xmpps://host:5223`. */
+  readonly services: readonly string[]
+  /** Bare JID, lower case. */
+  readonly jid: string
+  readonly password: Secret
+  /** JID of the pubsub service. */
+  readonly pubsub: string
+  readonly tls: {
+    readonly mode: 'required' | 'insecure'
+    readonly caFile?: string
+    /** The PEM text of `caFile`. */
+    readonly ca?: string
+  }
+}
+
+export interface SipConfig {
+  /** Where Asterisk listens. */
+  readonly asterisk: HostPort
+  /** Where Asterisk publishes to. */
+  readonly listen: HostPort
+  /** User part, endpoint, auth user and publication name on both sides. */
+  readonly resource: string
+  readonly password: Secret
+  /** Was it said that one of the addresses may be off loopback? */
+  readonly insecure: boolean
+}
+
+/** Rules 7, 13, 16, 20 to 24. */
+export interface LivenessConfig {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly graceMs: number
+  readonly staleAfterMs: number
+}
+
+export interface Config {
+  /** Root of the pubsub node names. */
+  readonly cluster: string
+  /** JID globs. */
+  readonly trust: readonly string[]
+  /** May this bare JID be a member (rule 18)? */
+  readonly isTrusted: (bareJid: string) => boolean
+  /** Absolute path. */
+  readonly stateDir: string
+  readonly xmpp: XmppConfig
+  readonly asterisk: { readonly eid?: EntityId; readonly sip: SipConfig }
+  readonly share: {
+    readonly device_state: DeviceShareConfig
+    readonly message_waiting: MailboxShareConfig
+  }
+  readonly liveness: LivenessConfig
+  readonly http: { readonly listen: HostPort; readonly insecure: boolean }
+  readonly log: { readonly level: LogLevel }
+}
+
+/** One thing wrong with the configuration. */
+export interface ConfigProblem {
+  /** Where, in the file's own words: `xmpp.tls.mode`, `trust[0]`; empty for the file as a whole. */
+  readonly path: string
+  /** Line in the file, from 1. */
+  readonly line?: number
+  /** The bad value as text; never given for a secret. */
+  readonly value?: string
+  /** What is wrong and what to do. */
+  readonly message: string
+}
+
+/** The configuration cannot be used; it carries every problem at once. Exit code 78 (`EX_CONFIG` of sysexits.h). */
+export class ConfigError extends Error {
+  readonly isTemporary = false
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(source: string, problems: readonly ConfigProblem[]) {
+    super(
+      [
+        `${source}: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`,
+        ...problems.map((problem) => `  ${formatProblem(problem)}`),
+      ].join('\n'),
+    )
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/** One line: `xmpp.jid (line 4): 'pbx-a': must be a bare JID …`. */
+export function formatProblem({ path, line, value, message }: ConfigProblem): string {
+  const place = [path, line === undefined ? '' : `(line ${line})`].filter(Boolean).join(' ')
+  return [place, value === undefined ? '' : `'${value}'`, message].filter(Boolean).join(': ')
+}

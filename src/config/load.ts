@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { buildConfig } from './build.js'
+import { checkAcrossKeys } from './checks.js'
+import { type Config, ConfigError, type ConfigProblem } from './config.js'
+import { settingsSchema } from './schema.js'
+import { readSecret, warnIfExposed } from './secrets.js'
+import { suggest } from './suggest.js'
+import { at } from './tree.js'
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** What works but should not stay so. */
+  readonly warnings: readonly ConfigProblem[]
+}
+
+export interface ParseOptions {
+  /** For messages. */
+  readonly source?: string
+  /** What relative paths in the file are relative to. */
+  readonly folder?: string
+  readonly environment?: NodeJS.ProcessEnv
+}
+
+/** Reads a configuration file and all that it refers to; throws ConfigError with every problem at once. */
+export function loadConfig(
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): LoadedConfig {
+  const path = resolve(file)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const cause = (error as NodeJS.ErrnoException).code ?? String(error)
+    const message = `cannot be read (${cause}): 'hintbridge init' writes one`
+    throw new ConfigError(path, [{ path: '', message }])
+  }
+  const loaded = parseConfig(text, { source: path, folder: dirname(path), environment })
+  const holdsSecret = /^\s*password:/m.test(text)
+  const warnings = holdsSecret ? warnIfExposed('', path) : []
+  return { ...loaded, warnings: [...warnings, ...loaded.warnings] }
+}
+
+/** Checks the text of a configuration; throws ConfigError with every problem at once, each with its path and line. */
+export function parseConfig(text: string, options: ParseOptions = {}): LoadedConfig {
+  const { source = 'configuration', folder = process.cwd(), environment = process.env } = options
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  if (document.errors.length > 0) throw new ConfigError(source, document.errors.map(syntaxProblem))
+  const tree: unknown = document.toJS() ?? {}
+
+  const checked = settingsSchema.safeParse(tree)
+  const xmppPassword = readSecret(tree, 'xmpp', folder, environment)
+  const sipPassword = readSecret(tree, 'asterisk.sip', folder, environment)
+  const ca = readAuthority(tree, folder)
+  const problems = [
+    ...(checked.error?.issues.flatMap((issue) => schemaProblems(issue, tree)) ?? []),
+    ...xmppPassword.problems,
+    ...sipPassword.problems,
+    ...ca.problems,
+    ...checkAcrossKeys(tree),
+  ].map((problem) => withLine(problem, document, lines))
+  if (
+    problems.length > 0 ||
+    !checked.success ||
+    xmppPassword.secret === undefined ||
+    sipPassword.secret === undefined
+  ) {
+    throw new ConfigError(
+      source,
+      problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+    )
+  }
+  const { config, warnings } = buildConfig(checked.data, folder, {
+    xmppPassword: xmppPassword.secret,
+    sipPassword: sipPassword.secret,
+    ...(ca.pem !== undefined && { ca: ca.pem }),
+  })
+  return { config, warnings: [...xmppPassword.warnings, ...sipPassword.warnings, ...warnings] }
+}
+
+function syntaxProblem(error: {
+  readonly message: string
+  readonly linePos?: readonly [{ readonly line: number }, ...unknown[]]
+}): ConfigProblem {
+  const line = error.linePos?.[0].line
+  const [message = ''] = error.message.split('\n')
+  return { path: '', ...(line !== undefined && { line }), message: `is not YAML: ${message}` }
+}
+
+/** One problem for each unknown key, one for any other issue. */
+function schemaProblems(issue: z.core.$ZodIssue, tree: unknown): ConfigProblem[] {
+  const path = issue.path.map(String)
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: spell([...path, key]),
+      message: suggest(key, issue.message),
+    }))
+  }
+  const value = at(tree, path.join('.'))
+  const isPrintable = ['string', 'number', 'boolean'].includes(typeof value)
+  const mayPrint = isPrintable && path.at(-1) !== 'password'
+  return [{ path: spell(path), ...(mayPrint && { value: String(value) }), message: issue.message }]
+}
+
+/** `share.device_state.include[1]` */
+function spell(path: readonly string[]): string {
+  return path
+    .map((key, depth) => (/^\d+$/.test(key) ? `[${key}]` : `${depth > 0 ? '.' : ''}${key}`))
+    .join('')
+}
+
+/** Adds the line of the key, or of the innermost section that is there. */
+function withLine(problem: ConfigProblem, document: Document, lines: LineCounter): ConfigProblem {
+  const path = problem.path
+    .split(/[.[\]]+/)
+    .filter(Boolean)
+    .map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+  for (; path.length > 0; path.pop()) {
+    const node: unknown = document.getIn(path, true)
+    if (!isNode(node) || !node.range) continue
+    return { ...problem, line: lines.linePos(node.range[0]).line }
+  }
+  return problem
+}
+
+function readAuthority(
+  tree: unknown,
+  folder: string,
+): { readonly pem?: string; readonly problems: readonly ConfigProblem[] } {
+  const path = 'xmpp.tls.ca'
+  const value = at(tree, path)
+  if (typeof value !== 'string' || value === '') return { problems: [] }
+  const file = resolve(folder, value)
+  try {
+    const pem = readFileSync(file, 'utf8')
+    if (pem.includes('-----BEGIN CERTIFICATE-----')) return { pem, problems: [] }
+    const message = 'holds no certificate: it must be a PEM file'
+    return { problems: [{ path, value: file, message }] }
+  } catch (error) {
+    const cause = (error as NodeJS.ErrnoException).code ?? String(error)
+    return { problems: [{ path, value: file, message: `cannot be read (${cause})` }] }
+  }
+}

@@ -1,0 +1,90 @@
+import type { Config } from './config.js'
+
+export interface Reload {
+  /** The running configuration with what may change while it runs taken from the fresh one. */
+  readonly config: Config
+  /** Settings that changed and now apply, in the file's own names. */
+  readonly applied: readonly string[]
+  /** Settings that changed and apply only after a restart. */
+  readonly restartNeeded: readonly string[]
+}
+
+/** Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, passwords. */
+export function planReload(running: Config, fresh: Config): Reload {
+  const before = describe(running)
+  const after = describe(fresh)
+  const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (path) => before.get(path) !== after.get(path),
+  )
+  const applied = changed.filter((path) => live.test(path))
+  const restartNeeded = changed.filter((path) => !live.test(path))
+  if (!running.xmpp.password.equals(fresh.xmpp.password)) applied.push('xmpp.password')
+  if (!running.asterisk.sip.password.equals(fresh.asterisk.sip.password)) {
+    applied.push('asterisk.sip.password')
+  }
+  return { config: merge(running, fresh), applied, restartNeeded }
+}
+
+const live =
+  /^(trust|liveness\..*|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+
+function merge(running: Config, fresh: Config): Config {
+  const keepSwitches = <Share extends { publish: boolean; subscribe: boolean }>(
+    from: Share,
+    { publish, subscribe }: { publish: boolean; subscribe: boolean },
+  ): Share => Object.freeze({ ...from, publish, subscribe })
+  return Object.freeze({
+    ...running,
+    trust: fresh.trust,
+    isTrusted: fresh.isTrusted,
+    xmpp: Object.freeze({ ...running.xmpp, password: fresh.xmpp.password }),
+    asterisk: Object.freeze({
+      ...running.asterisk,
+      sip: Object.freeze({ ...running.asterisk.sip, password: fresh.asterisk.sip.password }),
+    }),
+    share: Object.freeze({
+      device_state: keepSwitches(fresh.share.device_state, running.share.device_state),
+      message_waiting: keepSwitches(fresh.share.message_waiting, running.share.message_waiting),
+    }),
+    liveness: fresh.liveness,
+    log: fresh.log,
+  })
+}
+
+/** Path → value as text for every setting but the passwords; names as in the file. */
+function describe(config: Config): Map<string, string> {
+  const { xmpp, asterisk, share, liveness, http } = config
+  const named = {
+    cluster: config.cluster,
+    trust: config.trust,
+    state_dir: config.stateDir,
+    'xmpp.service': xmpp.services,
+    'xmpp.jid': xmpp.jid,
+    'xmpp.pubsub': xmpp.pubsub,
+    'xmpp.tls.mode': xmpp.tls.mode,
+    'xmpp.tls.ca': [xmpp.tls.caFile, xmpp.tls.ca],
+    'asterisk.eid': asterisk.eid,
+    'asterisk.sip.asterisk': asterisk.sip.asterisk,
+    'asterisk.sip.listen': asterisk.sip.listen,
+    'asterisk.sip.resource': asterisk.sip.resource,
+    'asterisk.sip.insecure': asterisk.sip.insecure,
+    'share.device_state.publish': share.device_state.publish,
+    'share.device_state.subscribe': share.device_state.subscribe,
+    'share.device_state.include': share.device_state.include,
+    'share.device_state.exclude': share.device_state.exclude,
+    'share.device_state.uncachable': share.device_state.uncachable,
+    'share.message_waiting.publish': share.message_waiting.publish,
+    'share.message_waiting.subscribe': share.message_waiting.subscribe,
+    'share.message_waiting.include': share.message_waiting.include,
+    'share.message_waiting.exclude': share.message_waiting.exclude,
+    'share.message_waiting.claim': share.message_waiting.claim,
+    'liveness.heartbeat': liveness.heartbeatMs,
+    'liveness.dead_after': liveness.deadAfterMs,
+    'liveness.grace': liveness.graceMs,
+    'liveness.stale_after': liveness.staleAfterMs,
+    'http.listen': http.listen,
+    'http.insecure': http.insecure,
+    'log.level': config.log.level,
+  }
+  return new Map(Object.entries(named).map(([path, value]) => [path, JSON.stringify(value)]))
+}

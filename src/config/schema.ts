@@ -1,0 +1,206 @@
+import { z } from 'zod'
+import { parseEntityId } from '../bridge/state.js'
+import { logLevels } from './config.js'
+import { formatDuration, parseDuration } from './duration.js'
+import { parseHostPort } from './host-port.js'
+import { isXmppDomain, parseBareJid } from './jid.js'
+
+/** What stands where the file says nothing, spelled as in the file; what one line can hold stands beside its key below. */
+export const defaults = {
+  stateDir: '/var/lib/hintbridge',
+  sipAsterisk: '127.0.0.1:5060',
+  sipListen: '127.0.0.1:5070',
+  httpListen: '127.0.0.1:9595',
+  heartbeat: '10s',
+  deadAfter: '30s',
+  grace: '5s',
+  staleAfter: '60s',
+} as const
+
+/**
+ * The configuration file's shape, in the file's own names. Durations come out in milliseconds, addresses split, regular
+ * expressions as the text that was checked to compile. Keys that are not named here are errors.
+ */
+export const settingsSchema = section({
+  cluster: text(
+    "must be the root of the pubsub node names: letters, digits and '._-', parts divided by '/'",
+    (value) => (/^[\w.-]+(\/[\w.-]+)*$/.test(value) ? value : undefined),
+  ).default('asterisk'),
+  trust: z
+    .array(
+      text(
+        "must be a bare JID such as 'pbx-*@example.org', where * stays within its part",
+        (value) => (parseBareJid(value) === undefined ? undefined : value.toLowerCase()),
+      ),
+      { error: required("a list of bare JIDs that may be members, such as ['pbx-*@example.org']") },
+    )
+    .min(1, 'must name at least one JID: nobody else could be a member'),
+  state_dir: filePath(defaults.stateDir),
+  xmpp: section({
+    service: listOf(
+      text(
+        "must be a URI such as 'xmpp://xmpp.example.org:5222' (STARTTLS) or 'xmpps://xmpp.example.org:5223' (direct TLS)",
+        (value) => (isServiceUri(value) ? value : undefined),
+      ),
+      "a service URI such as 'xmpp://127.0.0.1:5222', or a list of them",
+    ),
+    jid: text(
+      "must be the bridge's own account as a bare JID, such as 'pbx-a@example.org'",
+      (value) => parseBareJid(value)?.jid,
+    ),
+    ...secretKeys('xmpp'),
+    pubsub: text("must be the JID of the pubsub service, such as 'pubsub.example.org'", (value) =>
+      isXmppDomain(value) ? value.toLowerCase() : undefined,
+    ).optional(),
+    tls: section({
+      mode: oneOf(['required', 'insecure']).default('required'),
+      ca: filePath().optional(),
+    }).prefault({}),
+  }),
+  asterisk: section({
+    eid: text(
+      "must be an entity ID such as '02:00:00:00:00:0a' (not all zero): 'core show settings' shows it",
+      parseEntityId,
+    ).optional(),
+    sip: section({
+      asterisk: address().prefault(defaults.sipAsterisk),
+      listen: address().prefault(defaults.sipListen),
+      resource: text("must be a name of letters, digits and '._-'", (value) =>
+        /^[\w.-]{1,64}$/.test(value) ? value : undefined,
+      ).default('hintbridge'),
+      ...secretKeys('sip'),
+      insecure: flag(false),
+    }).prefault({}),
+  }).prefault({}),
+  share: section({
+    device_state: section({
+      publish: flag(true),
+      subscribe: flag(true),
+      include: patterns(['.*']),
+      exclude: patterns(['^Queue:', '^Local/']),
+      uncachable: flag(false),
+    }).prefault({}),
+    message_waiting: section({
+      publish: flag(true),
+      subscribe: flag(true),
+      include: patterns(['.*']),
+      exclude: patterns([]),
+      claim: patterns([]),
+    }).prefault({}),
+  }).prefault({}),
+  liveness: section({
+    heartbeat: duration(100).prefault(defaults.heartbeat),
+    dead_after: duration(1).prefault(defaults.deadAfter),
+    grace: duration(0).prefault(defaults.grace),
+    stale_after: duration(1).prefault(defaults.staleAfter),
+  }).prefault({}),
+  http: section({
+    listen: address(0).prefault(defaults.httpListen),
+    insecure: flag(false),
+  }).prefault({}),
+  log: section({ level: oneOf(logLevels).default('info') }).prefault({}),
+})
+
+/** The checked settings, in the file's own names. */
+export type Settings = z.output<typeof settingsSchema>
+
+/** An object that refuses unknown keys and says which one was probably meant. */
+function section<Shape extends z.core.$ZodShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `is not known; known here: ${Object.keys(shape).join(', ')}`
+        : required('a section with keys of its own')(issue),
+  })
+}
+
+/** A string that `parse` turns into its value; `undefined` from it is a problem with that message. */
+function text<Value>(message: string, parse: (value: string) => Value | undefined) {
+  return z
+    .string({ error: required(message.replace(/^must be /, '')) })
+    .transform((value, context): Value => {
+      const parsed = parse(value)
+      if (parsed !== undefined) return parsed
+      context.addIssue({ code: 'custom', input: value, message })
+      return z.NEVER
+    })
+}
+
+function required(what: string) {
+  return (issue: { readonly input?: unknown }): string =>
+    issue.input === undefined || issue.input === null
+      ? `is required: ${what}`
+      : `must be ${what}${typeof issue.input === 'number' ? ' (text; put it in quotes)' : ''}`
+}
+
+function duration(leastMs: number) {
+  const example = "must be a duration with its unit, such as '500ms', '10s' or '1m'"
+  return text(
+    leastMs > 1 ? `${example}, at least ${formatDuration(leastMs)}` : example,
+    (value) => {
+      const ms = parseDuration(value)
+      return ms === undefined || ms < leastMs ? undefined : ms
+    },
+  )
+}
+
+function address(leastPort = 1) {
+  return text("must be host:port, such as '127.0.0.1:5060' or '[::1]:5060'", (value) => {
+    const parsed = parseHostPort(value)
+    return parsed === undefined || parsed.port < leastPort ? undefined : parsed
+  })
+}
+
+function filePath(fallback?: string) {
+  const path = text('must be the path of a file or folder', (value) =>
+    value === '' || value.includes('\0') ? undefined : value,
+  )
+  return fallback === undefined ? path : path.prefault(fallback)
+}
+
+function flag(fallback: boolean) {
+  return z.boolean({ error: required('true or false') }).default(fallback)
+}
+
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, { error: required(`one of ${words.join(', ')}`) })
+}
+
+function patterns(fallback: string[]) {
+  const pattern = text(
+    'must be a regular expression that compiles (JavaScript, unicode)',
+    (value) => (compiles(value) ? value : undefined),
+  )
+  return z.array(pattern, { error: required('a list of regular expressions') }).default(fallback)
+}
+
+function compiles(pattern: string): boolean {
+  try {
+    new RegExp(pattern, 'u')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** One value or a list of at least one. */
+function listOf<Schema extends z.ZodType>(item: Schema, what: string) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? [value] : value),
+    z.array(item, { error: required(what) }).min(1, `must be ${what}`),
+  )
+}
+
+/** Both are optional here: `secrets.ts` decides between them and the environment. */
+function secretKeys(where: string) {
+  return {
+    password: z.string({ error: required(`the ${where} password as text`) }).optional(),
+    password_file: filePath().optional(),
+  }
+}
+
+function isServiceUri(value: string): boolean {
+  const match = /^xmpps?:\/\/(\[[^\]]+\]|[^/:\s]+)(?::(\d+))?\/?$/.exec(value)
+  const parsed = match && parseHostPort(`${match[1] ?? ''}:${match[2] ?? '5222'}`)
+  return parsed !== null && parsed !== undefined && parsed.port > 0
+}
