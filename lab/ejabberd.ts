@@ -1,0 +1,155 @@
+/** ejabberd 23.01 of Debian 12. */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import type { Certificate } from './ca.js'
+import { claimPort } from './scratch.js'
+import { Server } from './server.js'
+import type { Account, XmppServer, XmppServerOptions } from './xmpp-server.js'
+
+interface Setting {
+  readonly domain: string
+  readonly pubsub: string
+  readonly port: number
+  readonly directTlsPort: number
+  readonly apiPort: number
+  readonly certificate: Certificate
+}
+
+/** Starts an ejabberd of its own with mod_pubsub; STARTTLS is required, s2s and shapers are off. */
+export async function startEjabberd(options: XmppServerOptions): Promise<XmppServer> {
+  const domain = options.domain ?? 'example.org'
+  const pubsub = `pubsub.${domain}`
+  const name = options.name ?? 'ejabberd'
+  const folder = options.scratch.makeFolder(name)
+  const setting: Setting = {
+    domain,
+    pubsub,
+    port: await claimPort(),
+    directTlsPort: await claimPort(),
+    apiPort: await claimPort(),
+    certificate: options.certificate ?? (await options.ca.issue(domain, pubsub)),
+  }
+  const configFile = join(folder, 'ejabberd.yml')
+  writeFileSync(
+    configFile,
+    `${stringify(configuration(setting, options))}\n${options.extra ?? ''}\n`,
+  )
+  const logFile = join(folder, 'ejabberd.out')
+  const server = new Server(
+    {
+      name,
+      // Not ejabberdctl: it runs as another user, and forks. Without `-name` Erlang has no distribution, so no epmd.
+      command: 'erl',
+      args: [
+        '-noinput',
+        '+K',
+        'true',
+        '-mnesia',
+        'dir',
+        `"${join(folder, 'mnesia')}"`,
+        '-s',
+        'ejabberd',
+      ],
+      env: {
+        EJABBERD_CONFIG_PATH: configFile,
+        EJABBERD_LOG_PATH: join(folder, 'ejabberd.log'),
+        ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
+        ERL_LIBS: debianLibraries(),
+        HOME: folder,
+      },
+      cwd: folder,
+      logFile,
+    },
+    (running) => running.answersTcp(setting.port),
+  )
+  await server.start()
+  const addAccount = (account: Account): Promise<void> => register(setting, account)
+  for (const account of [...(options.accounts ?? []), ...(options.guests ?? [])]) {
+    await addAccount(account)
+  }
+  return {
+    kind: 'ejabberd',
+    domain,
+    pubsub,
+    port: setting.port,
+    service: `xmpp://127.0.0.1:${setting.port}`,
+    directTlsService: `xmpps://127.0.0.1:${setting.directTlsPort}`,
+    caFile: options.ca.caFile,
+    logFile: join(folder, 'ejabberd.log'),
+    get running() {
+      return server.running
+    },
+    addAccount,
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+  }
+}
+
+/** Debian's ejabberd finds its Erlang libraries in the multiarch folder, as its ejabberdctl says. */
+function debianLibraries(): string {
+  for (const triplet of readdirSync('/usr/lib').filter((name) => name.endsWith('-linux-gnu'))) {
+    const folder = join('/usr/lib', triplet)
+    if (readdirSync(folder).some((name) => name.startsWith('ejabberd-'))) return folder
+  }
+  throw new Error('ejabberd is not installed: run `bash lab/prepare true`')
+}
+
+function configuration(setting: Setting, options: XmppServerOptions): object {
+  const { domain, certificate } = setting
+  const c2s = {
+    ip: '127.0.0.1',
+    module: 'ejabberd_c2s',
+    max_stanza_size: 262_144,
+    shaper: 'none',
+    access: 'all',
+  }
+  return {
+    hosts: [domain],
+    loglevel: 'info',
+    certfiles: [certificate.certFile, certificate.keyFile],
+    auth_method: 'internal',
+    auth_password_format: 'scram',
+    listen: [
+      { port: setting.port, ...c2s, starttls_required: true },
+      { port: setting.directTlsPort, ...c2s, tls: true },
+      {
+        port: setting.apiPort,
+        ip: '127.0.0.1',
+        module: 'ejabberd_http',
+        request_handlers: { '/api': 'mod_http_api' },
+      },
+    ],
+    api_permissions: { lab: { who: { ip: '127.0.0.1/8' }, what: ['register'] } },
+    acl: {
+      bridges: { user: (options.accounts ?? []).map(({ user }) => `${user}@${domain}`) },
+    },
+    access_rules: { bridges: { allow: 'bridges' } },
+    modules: {
+      mod_admin_extra: {},
+      mod_disco: {},
+      mod_http_api: {},
+      mod_ping: {},
+      mod_roster: {},
+      mod_pubsub: {
+        host: setting.pubsub,
+        access_createnode: 'bridges',
+        last_item_cache: false,
+        plugins: ['flat'],
+        default_node_config: { send_last_published_item: 'never' },
+        ...(options.maxItems === undefined ? {} : { max_items_node: options.maxItems }),
+      },
+    },
+  }
+}
+
+/** By ejabberd's HTTP API, which answers on the loopback only. */
+async function register(setting: Setting, { user, password }: Account): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${setting.apiPort}/api/register`, {
+    method: 'POST',
+    body: JSON.stringify({ user, host: setting.domain, password }),
+  })
+  if (!response.ok) throw new Error(`failed to register '${user}': ${await response.text()}`)
+}

@@ -1,0 +1,116 @@
+/** Prosody 0.12 of Debian 12. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Certificate } from './ca.js'
+import { claimPort } from './scratch.js'
+import { Server } from './server.js'
+import type { Account, XmppServer, XmppServerOptions } from './xmpp-server.js'
+
+interface Setting {
+  readonly folder: string
+  readonly domain: string
+  readonly pubsub: string
+  readonly port: number
+  readonly directTlsPort: number
+  readonly certificate: Certificate
+}
+
+/** Starts a Prosody of its own with a pubsub component; STARTTLS is required, s2s and rate limits are off. */
+export async function startProsody(options: XmppServerOptions): Promise<XmppServer> {
+  const domain = options.domain ?? 'example.org'
+  const pubsub = `pubsub.${domain}`
+  const name = options.name ?? 'prosody'
+  const folder = options.scratch.makeFolder(name)
+  const setting: Setting = {
+    folder,
+    domain,
+    pubsub,
+    port: await claimPort(),
+    directTlsPort: await claimPort(),
+    certificate: options.certificate ?? (await options.ca.issue(domain, pubsub)),
+  }
+  const configFile = join(folder, 'prosody.cfg.lua')
+  writeFileSync(configFile, configuration(setting, options))
+  for (const account of [...(options.accounts ?? []), ...(options.guests ?? [])]) {
+    writeAccount(setting, account)
+  }
+  const logFile = join(folder, 'prosody.log')
+  const server = new Server(
+    { name, command: 'prosody', args: ['--config', configFile, '-F'], cwd: folder, logFile },
+    (running) => running.answersTcp(setting.port),
+  )
+  await server.start()
+  return {
+    kind: 'prosody',
+    domain,
+    pubsub,
+    port: setting.port,
+    service: `xmpp://127.0.0.1:${setting.port}`,
+    directTlsService: `xmpps://127.0.0.1:${setting.directTlsPort}`,
+    caFile: options.ca.caFile,
+    logFile,
+    get running() {
+      return server.running
+    },
+    addAccount: (account) => {
+      writeAccount(setting, account)
+      return Promise.resolve()
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+  }
+}
+
+const lua = (text: string): string => JSON.stringify(text)
+
+function configuration(setting: Setting, options: XmppServerOptions): string {
+  const { folder, domain, certificate } = setting
+  const admins = (options.accounts ?? []).map(({ user }) => lua(`${user}@${domain}`))
+  return `
+run_as_root = true
+daemonize = false
+pidfile = ${lua(join(folder, 'prosody.pid'))}
+data_path = ${lua(join(folder, 'data'))}
+certificates = ${lua(folder)}
+log = { { levels = { min = "info" }, to = "console" } }
+interfaces = { "127.0.0.1" }
+c2s_ports = { ${setting.port} }
+c2s_direct_tls_ports = { ${setting.directTlsPort} }
+c2s_require_encryption = true
+authentication = "internal_hashed"
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq" }
+modules_disabled = { "s2s" }
+ssl = { certificate = ${lua(certificate.certFile)}, key = ${lua(certificate.keyFile)} }
+
+VirtualHost ${lua(domain)}
+
+Component ${lua(setting.pubsub)} "pubsub"
+  admins = { ${admins.join(', ')} }
+  expose_publisher = ${String(options.exposePublisher ?? true)}
+  ${options.maxItems === undefined ? '' : `pubsub_max_items = ${options.maxItems}`}
+  ${options.store === 'sql' ? sqlStore : ''}
+${options.extra ?? ''}
+`
+}
+
+const sqlStore = `storage = "sql"
+  sql = { driver = "SQLite3", database = "prosody.sqlite" }`
+
+/** As Prosody's util.datamanager names its files; a clear password is hashed at the first login. */
+function writeAccount(setting: Setting, account: Account): void {
+  const folder = join(setting.folder, 'data', fileName(setting.domain), 'accounts')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(
+    join(folder, `${fileName(account.user)}.dat`),
+    `return { ["password"] = ${lua(account.password)} };\n`,
+  )
+}
+
+function fileName(text: string): string {
+  return text.replace(
+    /[^A-Za-z0-9]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}

@@ -1,0 +1,56 @@
+/** What the lab's two XMPP servers have in common, so that a test can run on both. */
+import type { Certificate, CertificateAuthority } from './ca.js'
+import type { Running } from './running.js'
+import type { Scratch } from './scratch.js'
+
+export interface Account {
+  readonly user: string
+  readonly password: string
+}
+
+export interface XmppServerOptions {
+  readonly scratch: Scratch
+  readonly ca: CertificateAuthority
+  /** Of the accounts; default `example.org`. The pubsub service is `pubsub.` before it. */
+  readonly domain?: string
+  /** Folder name inside the scratch folder, when there are several of one kind. */
+  readonly name?: string
+  /** Who may create nodes: the bridges. */
+  readonly accounts?: readonly Account[]
+  /** Accounts that may only log in: strangers and lookers-on. On ejabberd they cannot create nodes either. */
+  readonly guests?: readonly Account[]
+  /** Cap on retained items a node; default: the server's own (Prosody 256, ejabberd 1000). */
+  readonly maxItems?: number
+  /** Prosody's `expose_publisher`, default true; on ejabberd the node's own `itemreply` decides. */
+  readonly exposePublisher?: boolean
+  /** Prosody's store of pubsub items, default `internal` (files). */
+  readonly store?: 'internal' | 'sql'
+  /** Instead of one that the CA issues for the domain. */
+  readonly certificate?: Certificate
+  /** Lines for the end of the configuration, in the server's own language. */
+  readonly extra?: string
+}
+
+export interface XmppServer {
+  readonly kind: 'prosody' | 'ejabberd'
+  readonly domain: string
+  /** The pubsub service's JID. */
+  readonly pubsub: string
+  readonly port: number
+  /** `xmpp://127.0.0.1:…`, STARTTLS required. */
+  readonly service: string
+  /** `xmpps://127.0.0.1:…`, direct TLS. */
+  readonly directTlsService: string
+  readonly caFile: string
+  readonly logFile: string
+  /** The present process, as of the last start. */
+  readonly running: Running
+  /** Adds an account that may only log in. */
+  addAccount(account: Account): Promise<void>
+  /** Starts again after `stop` or `kill`, on the same ports and stores. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+}
