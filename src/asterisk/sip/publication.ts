@@ -97,11 +97,10 @@ export class Publication {
 
   private end(job: Job, failure?: Failure): void {
     this.current = undefined
-    job.onEnd(failure)
-    // The callback may have begun another.
-    if (this.current) return
+    // Before the callback: what that publishes comes after what was waiting.
     const next = this.queue.shift()
     if (next) this.begin(next)
+    job.onEnd(failure)
   }
 
   private send(job: Job): void {

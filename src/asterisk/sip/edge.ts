@@ -1,0 +1,254 @@
+/** The Asterisk edge: performs the domain's commands by SIP PUBLISH, and posts what Asterisk publishes. */
+import { randomBytes } from 'node:crypto'
+import type { AsteriskCommand } from '../../bridge/commands.js'
+import type { AsteriskEvent, Failure } from '../../bridge/events.js'
+import type { EntityId, Kind } from '../../bridge/state.js'
+import { SipAgent } from './agent.js'
+import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
+import { systemClock, type Clock } from './clock.js'
+import { Identity } from './identity.js'
+import { Inbound, type Count, type EdgeLog } from './inbound.js'
+import { Liveness } from './liveness.js'
+import { bracketed, type HostPort } from './message.js'
+import { Publication, type OnPublished } from './publication.js'
+import { isLoopback, UdpTransport, type Transport } from './transport.js'
+
+export interface SipEdgeOptions {
+  /** Where Asterisk listens, and sends from. */
+  readonly asterisk: HostPort
+  /** Where Asterisk publishes to. */
+  readonly listen: HostPort
+  /** User part of the request URI, endpoint, auth user and publication name, on both sides. */
+  readonly resource: string
+  /** Of that auth user, in both directions. */
+  readonly password: string
+  /** The PBX's own EID; learnt from Asterisk where absent. */
+  readonly entityId?: EntityId
+  /** Publications in parallel for injections; 4 by default, more gave nothing (facts-asterisk). */
+  readonly lanes?: number
+  /** May `listen` be another address than loopback? */
+  readonly allowNonLoopback?: boolean
+  /** Called once, before the first event under it, where no EID was given. */
+  readonly onEntityIdLearnt: (eid: EntityId) => void
+  readonly post: (event: AsteriskEvent) => void
+  readonly log: EdgeLog
+  readonly count: Count
+  readonly clock?: Clock
+  readonly transport?: Transport
+}
+
+/** A refresh asked before the EID is known goes under this: well-formed, and nobody's. */
+const placeholderEntityId = '02:00:00:00:00:00'
+
+/** Un-publishing may take this long at a stop. */
+const farewellMs = 1_000
+
+/** A SIP user agent beside one Asterisk: the port that the bridge's Asterisk commands and events go through. */
+export class SipEdge {
+  readonly lanes: number
+  private readonly clock: Clock
+  private readonly uri: string
+  private readonly agent: SipAgent
+  private readonly liveness: Liveness
+  private readonly identity: Identity
+  private readonly publications = new Map<string, Publication>()
+  private readonly pingCallId = randomBytes(12).toString('hex')
+  private readonly pingTag = randomBytes(6).toString('hex')
+  private pingSequence = 0
+  private cancelPing = (): void => undefined
+  private isAskingEntityId = false
+  private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+
+  constructor(private readonly options: SipEdgeOptions) {
+    const { asterisk, listen, resource, log, count, post } = options
+    this.lanes = options.lanes ?? 4
+    this.clock = options.clock ?? systemClock
+    this.uri = `sip:${resource}@${bracketed(asterisk.host)}:${asterisk.port}`
+    this.identity = new Identity(options.entityId, options.onEntityIdLearnt)
+    const { clock, identity, uri } = this
+    const inbound = new Inbound({
+      clock,
+      resource,
+      password: options.password,
+      identity,
+      post,
+      log,
+      count,
+    })
+    this.liveness = new Liveness({
+      clock,
+      ping: () => this.ping(),
+      onFound: () => this.find(),
+      onLost: (reason) => this.lose(reason),
+    })
+    this.agent = new SipAgent({
+      transport: options.transport ?? new UdpTransport({ listen, asterisk }),
+      clock,
+      peer: asterisk,
+      requestUri: uri,
+      user: resource,
+      agentName: 'hintbridge',
+      answer: (request) => inbound.answer(request),
+      onHeard: () => this.liveness.heard(),
+      onUnreachable: (reason) => this.liveness.refused(reason),
+      onMalformed: (reason) => {
+        count('refused_publishes', { reason: 'malformed' })
+        log.warn({ reason }, 'refused a malformed SIP message of Asterisk')
+      },
+    })
+  }
+
+  /** The PBX's own EID, once it is known. */
+  get entityId(): EntityId | undefined {
+    return this.identity.eid
+  }
+
+  /**
+   * Binds the socket and begins to look for Asterisk, without waiting for it.
+   * @throws {RangeError} where `listen` is not loopback and that was not allowed; else the error of the bind.
+   */
+  async start(): Promise<void> {
+    const { listen, allowNonLoopback } = this.options
+    if (!isLoopback(listen.host) && !allowNonLoopback) {
+      throw new RangeError(
+        `failed to listen for SIP on ${listen.host}: not a loopback address; allow it explicitly`,
+      )
+    }
+    await this.agent.start()
+    this.state = 'running'
+    this.liveness.start()
+  }
+
+  /** Un-publishes what Asterisk holds of us, for at most 1 s, and closes the socket. What was injected stays. */
+  async stop(): Promise<void> {
+    if (this.state !== 'running') return
+    this.state = 'stopping'
+    if (this.liveness.isAlive) await this.removePublications()
+    this.state = 'stopped'
+    this.liveness.stop()
+    await this.agent.stop()
+  }
+
+  /** Performs a command; its answer is posted, at once where Asterisk is known to be lost. */
+  perform(command: AsteriskCommand): void {
+    const { post } = this.options
+    switch (command.do) {
+      case 'refresh': {
+        const { kind } = command
+        this.publish('control', kind, this.refreshBody(), (failure) =>
+          post({ type: 'RefreshAnswered', kind, ...(failure && { failure }) }),
+        )
+        return
+      }
+      case 'fence':
+        this.sendFence(command.kind, command.nonce)
+        return
+      case 'inject': {
+        const { lane, eid, entry } = command
+        this.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
+          post({ type: 'InjectionAnswered', lane, ...(failure && { failure }) }),
+        )
+        return
+      }
+    }
+  }
+
+  private refreshBody(): string {
+    return encodeRefresh(this.entityId ?? placeholderEntityId)
+  }
+
+  private sendFence(kind: Kind, nonce: number): void {
+    const eid = this.entityId
+    const { log, count } = this.options
+    const onEnd: OnPublished = (failure) => {
+      if (!failure) return
+      count('failed_fences', { kind })
+      log.warn({ kind, nonce, ...failure }, 'failed to send the fence to Asterisk')
+    }
+    if (eid !== undefined) {
+      this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), onEnd)
+    } else {
+      onEnd({ condition: 'no-eid', reason: 'the EID is not known yet', isTemporary: true })
+    }
+  }
+
+  /** Refresh and fence have publications of their own ("control"), so that they never wait behind injections. */
+  private publish(use: string, kind: Kind, body: string, onEnd: OnPublished): void {
+    if (this.state !== 'running' || !this.liveness.isAlive) {
+      onEnd(lost('Asterisk does not answer'))
+      return
+    }
+    const key = `${use}/${kind}`
+    let publication = this.publications.get(key)
+    if (!publication) {
+      const { resource: user, password } = this.options
+      publication = new Publication(eventPackages[kind], {
+        clock: this.clock,
+        uri: this.uri,
+        credentials: { user, password },
+        send: (request, onOutcome) => void this.agent.request(request, onOutcome),
+      })
+      this.publications.set(key, publication)
+    }
+    publication.publish(body, onEnd)
+  }
+
+  private ping(): void {
+    this.cancelPing()
+    this.cancelPing = this.agent.request(
+      {
+        method: 'OPTIONS',
+        callId: this.pingCallId,
+        fromTag: this.pingTag,
+        sequence: ++this.pingSequence,
+        fields: [['Accept', 'application/json']],
+      },
+      // Whatever it says is life, and the agent has told liveness of it.
+      () => undefined,
+    )
+    if (this.liveness.isAlive) this.askEntityId()
+  }
+
+  /** Even an idle Asterisk has a device to dump, the bridge's endpoint, and so tells its EID. */
+  private askEntityId(): void {
+    if (this.entityId !== undefined || this.isAskingEntityId) return
+    this.isAskingEntityId = true
+    this.publish('control', 'device_state', this.refreshBody(), (failure) => {
+      this.isAskingEntityId = false
+      if (failure) this.options.log.warn({ ...failure }, 'failed to ask Asterisk for its EID')
+    })
+  }
+
+  private find(): void {
+    if (this.state !== 'running') return
+    this.options.log.info({ asterisk: this.uri }, 'Asterisk answers')
+    this.options.post({ type: 'AsteriskFound' })
+    this.askEntityId()
+  }
+
+  private lose(reason: string): void {
+    if (this.state !== 'running') return
+    this.options.log.warn({ asterisk: this.uri, reason }, 'Asterisk is lost')
+    this.options.post({ type: 'AsteriskLost', reason })
+    // First what waits, else each failure would send the next.
+    for (const publication of this.publications.values()) publication.reset(lost(reason))
+    this.agent.abandonAll(reason)
+  }
+
+  private async removePublications(): Promise<void> {
+    const removals = [...this.publications.values()].map(
+      (publication) => new Promise<void>((resolve) => publication.remove(() => resolve())),
+    )
+    let expire = (): void => undefined
+    const bound = new Promise<void>((resolve) => {
+      expire = resolve
+    })
+    const timer = this.clock.after(farewellMs, () => expire())
+    await Promise.race([Promise.all(removals), bound])
+    timer.cancel()
+  }
+}
+
+function lost(reason: string): Failure {
+  return { condition: 'asterisk-lost', reason, isTemporary: true }
+}

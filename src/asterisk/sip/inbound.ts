@@ -1,0 +1,135 @@
+/** What Asterisk asks of us: OPTIONS, and PUBLISH checked and turned into the domain's events (rules 4 and 6). */
+import type { AsteriskEvent } from '../../bridge/events.js'
+import { kinds, type Kind } from '../../bridge/state.js'
+import { BodyError, decodeBody, eventPackages, fenceNonce, type AsteriskBody } from './body.js'
+import type { Clock } from './clock.js'
+import { Compositor, refusal, type Refusal } from './compositor.js'
+import { DigestServer } from './digest.js'
+import type { Identity } from './identity.js'
+import type { Answer, SipRequest } from './message.js'
+
+/** The part of a pino logger that the edge uses. */
+export interface EdgeLog {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Adds to a counter of the metrics. */
+export type Count = (
+  counter: string,
+  labels?: Readonly<Record<string, string>>,
+  by?: number,
+) => void
+
+export interface InboundPorts {
+  readonly clock: Clock
+  readonly resource: string
+  readonly password: string
+  readonly identity: Identity
+  readonly post: (event: AsteriskEvent) => void
+  readonly log: EdgeLog
+  readonly count: Count
+}
+
+const methods = 'OPTIONS, PUBLISH'
+const packages: ReadonlyMap<string, Kind> = new Map(
+  kinds.map((kind) => [eventPackages[kind], kind]),
+)
+
+/** Answers Asterisk's requests; its `answer` goes to the agent. */
+export class Inbound {
+  private readonly digest: DigestServer
+  private readonly compositor: Compositor
+  /** The bridge's endpoint is a device of Asterisk too, and none to share. */
+  private readonly ownDevice: string
+
+  constructor(private readonly ports: InboundPorts) {
+    const { clock, resource, password } = ports
+    this.ownDevice = `PJSIP/${resource}`
+    this.digest = new DigestServer({ realm: 'hintbridge', user: resource, password, clock })
+    this.compositor = new Compositor({
+      clock,
+      events: [...packages.keys()],
+      receive: (event, body) => this.receive(event, body),
+    })
+  }
+
+  /** Answers one request that is no retransmission. */
+  answer(request: SipRequest): Answer {
+    const required = request.headers.get('require')
+    if (required !== undefined) return { status: 420, fields: [['Unsupported', required]] }
+    if (request.method === 'OPTIONS') return { status: 200, fields: capabilities }
+    if (request.method === 'CANCEL') return { status: 481 }
+    if (request.method !== 'PUBLISH') return { status: 405, fields: [['Allow', methods]] }
+    const answer = this.publish(request)
+    if ('refused' in answer) {
+      this.ports.count('refused_publishes', { reason: answer.refused })
+      this.ports.log.warn(
+        { status: answer.status, reason: answer.refused },
+        'refused a PUBLISH of Asterisk',
+      )
+    }
+    return answer
+  }
+
+  private publish(request: SipRequest): Answer | Refusal {
+    return (
+      this.checkCredentials(request) ??
+      this.checkResource(request) ??
+      this.compositor.publish(request)
+    )
+  }
+
+  private checkCredentials({ method, uri, headers }: SipRequest): Answer | Refusal | undefined {
+    const callId = headers.get('call-id') ?? ''
+    const verdict = this.digest.judge({ method, uri, callId }, headers.all('authorization'))
+    if (verdict.type === 'accepted') return undefined
+    if (verdict.type === 'refused') return refusal(403, 'credentials')
+    const fields = verdict.values.map((value) => ['WWW-Authenticate', value] as const)
+    return verdict.isWrong ? refusal(401, 'credentials', ...fields) : { status: 401, fields }
+  }
+
+  private checkResource({ uri }: SipRequest): Refusal | undefined {
+    const user = /^sips?:([^@;?]+)@/i.exec(uri)?.[1]
+    return user === this.ports.resource ? undefined : refusal(404, 'resource')
+  }
+
+  private receive(event: string, text: string): Answer | Refusal {
+    const kind = packages.get(event)
+    if (!kind) return refusal(489, 'event')
+    let body: AsteriskBody
+    try {
+      body = decodeBody(kind, text)
+    } catch (error) {
+      if (error instanceof BodyError) return refusal(400, error.reason)
+      throw error
+    }
+    if (!this.ports.identity.isOwn(body.eid)) {
+      this.ports.log.error(
+        { own: this.ports.identity.eid, foreign: body.eid },
+        'Asterisk publishes under another EID than its own: check entityid in asterisk.conf against asterisk.eid',
+      )
+      return refusal(403, 'foreign-eid')
+    }
+    const told = this.eventOf(kind, body)
+    return told ? { status: 200, onSent: () => this.ports.post(told) } : { status: 200 }
+  }
+
+  private eventOf(kind: Kind, { entry }: AsteriskBody): AsteriskEvent | undefined {
+    if (!entry) return { type: 'RefreshRequested', kind }
+    const nonce = fenceNonce(entry)
+    if (nonce !== undefined) {
+      return Number.isNaN(nonce) ? undefined : { type: 'FenceReturned', kind, nonce }
+    }
+    if (entry.kind === 'device_state' && entry.id === this.ownDevice) return undefined
+    return { type: 'StateReported', entry }
+  }
+}
+
+const capabilities: NonNullable<Answer['fields']> = [
+  ['Allow', methods],
+  ['Accept', 'application/json'],
+  ['Allow-Events', [...packages.keys()].join(', ')],
+]

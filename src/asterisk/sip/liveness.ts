@@ -1,0 +1,73 @@
+/** Does Asterisk live? (rule 7) */
+import type { Clock, Timer } from './clock.js'
+
+/** OPTIONS this often … */
+export const pingIntervalMs = 4_000
+/** … and while Asterisk is lost: a ping costs nothing then, and the phones wait. */
+export const lostPingIntervalMs = 1_000
+/** Silence to this many in a row, 12 s, is death. */
+export const maxSilentPings = 3
+
+export interface LivenessPorts {
+  readonly clock: Clock
+  readonly ping: () => void
+  readonly onFound: () => void
+  readonly onLost: (reason: string) => void
+}
+
+/**
+ * Any SIP from Asterisk is life; silence to three pings or a refusal is death. Pings are counted rather than seconds, so
+ * that a stall of this process, which also delays its pings, is not taken for one of Asterisk.
+ */
+export class Liveness {
+  private isFound = false
+  private silentPings = 0
+  private timer: Timer | undefined
+
+  constructor(private readonly ports: LivenessPorts) {}
+
+  /** Has Asterisk been heard since it was last lost? */
+  get isAlive(): boolean {
+    return this.isFound
+  }
+
+  start(): void {
+    this.tick()
+  }
+
+  stop(): void {
+    this.timer?.cancel()
+    this.timer = undefined
+    this.isFound = false
+    this.silentPings = 0
+  }
+
+  heard(): void {
+    this.silentPings = 0
+    if (this.isFound) return
+    this.isFound = true
+    this.ports.onFound()
+  }
+
+  refused(reason: string): void {
+    if (!this.isFound) return
+    this.isFound = false
+    this.ports.onLost(reason)
+    this.schedule()
+  }
+
+  private tick(): void {
+    if (this.silentPings >= maxSilentPings) {
+      this.refused(`no answer to OPTIONS for ${(maxSilentPings * pingIntervalMs) / 1_000} s`)
+    }
+    this.silentPings++
+    this.schedule()
+    this.ports.ping()
+  }
+
+  private schedule(): void {
+    this.timer?.cancel()
+    const delayMs = this.isFound ? pingIntervalMs : lostPingIntervalMs
+    this.timer = this.ports.clock.after(delayMs, () => this.tick())
+  }
+}
