@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Config, ConfigProblem, ShareConfig } from './config.js'
 import { isLoopback, parseHostPort } from './host-port.js'
 import { compileTrust, parseBareJid } from './jid.js'
@@ -11,6 +11,9 @@ export interface SettingsFiles {
   /** PEM text. */
   readonly ca?: string
 }
+
+/** Name of the control socket in `state_dir`. */
+export const controlSocketName = 'hintbridge.sock'
 
 /**
  * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, so they would feed
@@ -30,11 +33,13 @@ export function buildConfig(
   const mailboxes = compileFilter(share.message_waiting)
   const claims = compile(share.message_waiting.claim)
   const caFile = xmpp.tls.ca === undefined ? undefined : resolve(folder, xmpp.tls.ca)
+  const stateDir = resolve(folder, settings.state_dir)
   const config: Config = {
     cluster: settings.cluster,
     trust: settings.trust,
     isTrusted: compileTrust(settings.trust),
-    stateDir: resolve(folder, settings.state_dir),
+    stateDir,
+    controlSocket: join(stateDir, controlSocketName),
     xmpp: {
       services: xmpp.service,
       jid: xmpp.jid,

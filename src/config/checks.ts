@@ -3,11 +3,9 @@ import { isIP } from 'node:net'
 import type { ConfigProblem } from './config.js'
 import { formatDuration, parseDuration } from './duration.js'
 import { formatHostPort, type HostPort, isLoopback, parseHostPort } from './host-port.js'
+import { controlSocketName } from './build.js'
 import { defaults } from './schema.js'
 import { at, textAt } from './tree.js'
-
-/** Name of the bridge's control socket in `state_dir`. */
-export const controlSocketName = 'hintbridge.sock'
 
 /** Longest path of a Unix socket in octets: `sun_path` of unix(7) without its final NUL. */
 const maxSocketPathOctets = 107

@@ -73,6 +73,8 @@ export interface Config {
   readonly isTrusted: (bareJid: string) => boolean
   /** Absolute path. */
   readonly stateDir: string
+  /** Path of the control socket in it. */
+  readonly controlSocket: string
   readonly xmpp: XmppConfig
   readonly asterisk: { readonly eid?: EntityId; readonly sip: SipConfig }
   readonly share: {

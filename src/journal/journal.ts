@@ -1,0 +1,180 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { JournalCommand } from '../bridge/commands.js'
+import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
+import { StateDirLock } from './lock.js'
+import { writeAtomically } from './write-atomically.js'
+
+/** What was injected into the local Asterisk and not withdrawn. */
+export interface JournalEntry {
+  readonly eid: EntityId
+  readonly kind: Kind
+  readonly id: string
+}
+
+export interface JournalWatch {
+  /** Something in the file was not understood and is left out. */
+  warn(message: string): void
+  /**
+   * The disk took no line (`error`) or takes them again (`undefined`). What is journalled meanwhile is kept in memory and
+   * written whole at the next chance: bridging goes on, but a crash now could leave a dead peer's states behind.
+   */
+  trouble(error: Error | undefined): void
+}
+
+/** The file is rewritten when it has this many lines more than twice what lives. */
+const slackLines = 1000
+
+/**
+ * The journal of rule 9: an append-only file `journal` in `state_dir`, one line for each add (`+`) and remove (`-`), fields
+ * divided by tabs. A line is handed to the kernel before `add` returns, so it survives the death of this process. It is
+ * not synced to the disk: a crash of the machine takes Asterisk's memory with it, and so all that the journal is for.
+ */
+export class Journal {
+  readonly #file: string
+  readonly #lock: StateDirLock
+  readonly #watch: JournalWatch
+  readonly #living: Map<string, JournalEntry>
+  #descriptor: number | undefined
+  #lines = 0
+  #isBehind = false
+  #isClosed = false
+
+  private constructor(directory: string, lock: StateDirLock, watch: JournalWatch) {
+    this.#file = join(directory, 'journal')
+    this.#lock = lock
+    this.#watch = watch
+    this.#living = load(this.#file, watch)
+  }
+
+  /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked or the file system's error. */
+  static open(directory: string, watch: JournalWatch): Journal {
+    const lock = StateDirLock.take(directory)
+    try {
+      const journal = new Journal(directory, lock, watch)
+      journal.#compact()
+      return journal
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  entries(): JournalEntry[] {
+    return [...this.#living.values()]
+  }
+
+  get size(): number {
+    return this.#living.size
+  }
+
+  /** Notes that this is about to be injected. */
+  add(eid: EntityId, kind: Kind, id: string): void {
+    const key = keyOf({ eid, kind, id })
+    if (this.#living.has(key)) return
+    this.#living.set(key, { eid, kind, id })
+    this.#append(`+\t${key}\n`)
+  }
+
+  /** Notes that this was withdrawn. */
+  remove(eid: EntityId, kind: Kind, id: string): void {
+    const key = keyOf({ eid, kind, id })
+    if (this.#living.delete(key)) this.#append(`-\t${key}\n`)
+  }
+
+  perform(command: JournalCommand): void {
+    switch (command.do) {
+      case 'add':
+        this.add(command.eid, command.kind, command.id)
+        break
+      case 'remove':
+        this.remove(command.eid, command.kind, command.id)
+        break
+    }
+  }
+
+  /** Closes the file and gives the folder back; may be called again. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#lock.release()
+  }
+
+  #append(line: string): void {
+    try {
+      if (this.#isClosed) throw new Error('the journal is closed')
+      const isLong = this.#lines > 2 * this.#living.size + slackLines
+      if (this.#isBehind || isLong) this.#compact()
+      else this.#write(line)
+      if (this.#isBehind) this.#watch.trouble(undefined)
+      this.#isBehind = false
+    } catch (error) {
+      if (!this.#isBehind) this.#watch.trouble(asError(error))
+      this.#isBehind = true
+    }
+  }
+
+  #write(line: string): void {
+    if (this.#descriptor === undefined) throw new Error('the journal is not open')
+    const octets = Buffer.from(line)
+    for (let written = 0; written < octets.length;) {
+      written += writeSync(this.#descriptor, octets, written)
+    }
+    this.#lines += 1
+  }
+
+  /** Rewrites the file to what lives, in one step. */
+  #compact(): void {
+    const text = [...this.#living.keys()].map((key) => `+\t${key}\n`).join('')
+    writeAtomically(this.#file, text)
+    const fresh = openSync(this.#file, 'a')
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = fresh
+    this.#lines = this.#living.size
+  }
+}
+
+/** Names hold no control characters (`isName`), so that a tab divides and a line end ends. */
+function keyOf({ eid, kind, id }: JournalEntry): string {
+  return `${eid}\t${kind}\t${id}`
+}
+
+function load(file: string, watch: JournalWatch): Map<string, JournalEntry> {
+  const living = new Map<string, JournalEntry>()
+  const lines = readIfThere(file).split('\n')
+  const torn = lines.pop() ?? ''
+  if (torn !== '')
+    watch.warn(`the last line of ${file} is torn and left out: the bridge was killed`)
+  let broken = 0
+  for (const line of lines) {
+    const [sign, ...fields] = line.split('\t')
+    const entry = parseEntry(fields)
+    if (entry === undefined || (sign !== '+' && sign !== '-')) broken += 1
+    else if (sign === '+') living.set(keyOf(entry), entry)
+    else living.delete(keyOf(entry))
+  }
+  if (broken > 0) watch.warn(`${broken} lines of ${file} are no journal entries and are left out`)
+  return living
+}
+
+function parseEntry([eidText = '', kindText = '', id = '', ...rest]: string[]):
+  JournalEntry | undefined {
+  const eid = parseEntityId(eidText)
+  const kind = kinds.find((known) => known === kindText)
+  if (eid === undefined || kind === undefined || !isName(id) || rest.length > 0) return undefined
+  return { eid, kind, id }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

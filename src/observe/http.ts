@@ -1,0 +1,86 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Health } from './health.js'
+import type { Metrics } from './metrics.js'
+import { type Answer, respondFrom } from './respond.js'
+
+/** Why the bridge is not ready; none where it is. */
+export type Readiness = () => readonly string[]
+
+export interface HttpOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly health: Health
+  readonly metrics: Metrics
+  readonly readiness: Readiness
+}
+
+/**
+ * `/metrics` for Prometheus, `/health` and `/ready`. `/health` is 200 as long as the process lives, with the standing
+ * problems in its body: what they name (a server that is down, say) is not mended by restarting the bridge. `/ready` is 503
+ * with reasons until the bridge serves.
+ */
+export class HttpServer {
+  readonly #options: HttpOptions
+  #server: Server | undefined
+
+  constructor(options: HttpOptions) {
+    this.#options = options
+  }
+
+  /** Listens; rejects with an Error that names the address where it is taken. */
+  async start(): Promise<void> {
+    const { host, port } = this.#options.listen
+    const server = createServer(respondFrom({ GET: this.#routes() }))
+    this.#server = server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => {
+        const problem = `failed to listen on ${host} port ${port} for HTTP: ${cause.code ?? cause.message}; set http.listen to a free address`
+        reject(new Error(problem, { cause }))
+      })
+      server.listen(port, host, resolve)
+    })
+  }
+
+  /** The port that is listened on: of use where 0 was asked for. */
+  get port(): number | undefined {
+    const address = this.#server?.address() as AddressInfo | null | undefined
+    return address?.port
+  }
+
+  /** Ends all connections; may be called again. */
+  async stop(): Promise<void> {
+    await close(this.#server)
+    this.#server = undefined
+  }
+
+  #routes() {
+    const { health, metrics, readiness } = this.#options
+    return {
+      '/metrics': async (): Promise<Answer> => {
+        const { contentType, text } = await metrics.expose()
+        return { status: 200, body: text, contentType }
+      },
+      '/health': (): Answer => ({
+        status: 200,
+        body: { status: health.status, problems: health.problems() },
+      }),
+      '/ready': (): Answer => {
+        const reasons = readiness()
+        const isReady = reasons.length === 0
+        return { status: isReady ? 200 : 503, body: { ready: isReady, reasons } }
+      },
+    }
+  }
+}
+
+/** Closes a server; answers that are being given have `graceMs` to end. */
+export async function close(server: Server | undefined, graceMs = 0): Promise<void> {
+  if (server?.listening !== true) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

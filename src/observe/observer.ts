@@ -1,0 +1,57 @@
+import type { ObserveCommand } from '../bridge/commands.js'
+import type { Health } from './health.js'
+import type { Metrics } from './metrics.js'
+
+/** What of pino's logger is needed here. */
+export type LineLogger = Readonly<
+  Record<
+    'info' | 'warn' | 'error',
+    (fields: Readonly<Record<string, unknown>>, message: string) => void
+  >
+>
+
+export interface ObserverParts {
+  readonly logger: LineLogger
+  readonly health: Health
+  readonly metrics: Metrics
+  /** Called when `leave` has done all it can. */
+  readonly left: () => void
+}
+
+/** Performs what the domain wants watched: log lines, counters, health. */
+export class Observer {
+  readonly #parts: ObserverParts
+
+  constructor(parts: ObserverParts) {
+    this.#parts = parts
+  }
+
+  perform(command: ObserveCommand): void {
+    const { logger, metrics, left } = this.#parts
+    switch (command.do) {
+      case 'health':
+        this.#setHealth(command.key, command.severity, command.text)
+        break
+      case 'log':
+        logger[command.level](command.fields ?? {}, command.message)
+        break
+      case 'count':
+        metrics.count(command.counter, command.labels, command.by)
+        break
+      case 'left':
+        left()
+        break
+    }
+  }
+
+  /** Health that changes is logged as well, so that the log alone tells the story. */
+  #setHealth(key: string, severity: 'warning' | 'error', text: string | undefined): void {
+    const { logger, health } = this.#parts
+    if (text === undefined) {
+      const ended = health.clear(key)
+      if (ended !== undefined) logger.info({ problem: key, text: ended.text }, 'problem ended')
+    } else if (health.raise(key, severity, text)) {
+      logger[severity === 'error' ? 'error' : 'warn']({ problem: key, text }, 'problem')
+    }
+  }
+}
