@@ -38,6 +38,12 @@ const modules = [
   ...['res_manager_devicestate', 'res_mwi_devstate'],
 ]
 
+/** Asterisk complains of these when they are missing. */
+const emptyFiles = [
+  ...['acl', 'ccss', 'cdr', 'cel', 'confbridge', 'features', 'indications', 'musiconhold'],
+  ...['pjproject', 'queuerules', 'stasis', 'udptl'],
+]
+
 /** All files of `etc`, by name. */
 export function configurationFiles(
   options: AsteriskOptions,
@@ -54,9 +60,7 @@ export function configurationFiles(
     'extensions.conf': extensionsConf(options),
     'queues.conf': queuesConf(options),
     'voicemail.conf': voicemailConf(options),
-    'musiconhold.conf': '',
-    'confbridge.conf': '[general]\n',
-    'indications.conf': '[general]\ncountry=us\n',
+    ...Object.fromEntries(emptyFiles.map((name) => [`${name}.conf`, ''])),
   }
 }
 

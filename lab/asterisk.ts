@@ -42,13 +42,13 @@ export interface AsteriskOptions {
 
 /** The folder that holds Asterisk's Debian; throws when `lab/prepare` has not made it. */
 export function asteriskRoot(): string {
-  const places = [
-    ...(process.env['HINTBRIDGE_LAB'] === undefined ? ['/var/cache/hintbridge-lab'] : []),
-    join(labFolder, 'cache'),
-  ]
-  const found = places.map((place) => join(place, 'asterisk-22')).find((root) => existsSync(root))
-  if (found === undefined) throw new Error('no Asterisk yet: run `bash lab/prepare true`')
-  return found
+  const cache =
+    process.env['HINTBRIDGE_LAB'] === undefined
+      ? '/var/cache/hintbridge-lab'
+      : join(labFolder, 'cache')
+  const root = join(cache, 'asterisk-22')
+  if (!existsSync(root)) throw new Error(`no Asterisk in ${root}: run \`bash lab/prepare true\``)
+  return root
 }
 
 /** Writes the configuration of an Asterisk of its own, starts it and waits until it has fully booted. */

@@ -5,7 +5,12 @@ import { stringify } from 'yaml'
 import type { Certificate } from './ca.js'
 import { claimPort } from './scratch.js'
 import { Server } from './server.js'
-import type { Account, XmppServer, XmppServerOptions } from './xmpp-server.js'
+import {
+  answersXmpp,
+  type Account,
+  type XmppServer,
+  type XmppServerOptions,
+} from './xmpp-server.js'
 
 interface Setting {
   readonly domain: string
@@ -61,7 +66,7 @@ export async function startEjabberd(options: XmppServerOptions): Promise<XmppSer
       cwd: folder,
       logFile,
     },
-    (running) => running.answersTcp(setting.port),
+    (running) => answersXmpp(running, setting.port, domain),
   )
   await server.start()
   const addAccount = (account: Account): Promise<void> => register(setting, account)
@@ -110,6 +115,7 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
     hosts: [domain],
     loglevel: 'info',
     certfiles: [certificate.certFile, certificate.keyFile],
+    ca_file: options.ca.caFile,
     auth_method: 'internal',
     auth_password_format: 'scram',
     listen: [

@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import type { Certificate } from './ca.js'
 import { claimPort } from './scratch.js'
 import { Server } from './server.js'
-import type { Account, XmppServer, XmppServerOptions } from './xmpp-server.js'
+import {
+  answersXmpp,
+  type Account,
+  type XmppServer,
+  type XmppServerOptions,
+} from './xmpp-server.js'
 
 interface Setting {
   readonly folder: string
@@ -37,7 +42,7 @@ export async function startProsody(options: XmppServerOptions): Promise<XmppServ
   const logFile = join(folder, 'prosody.log')
   const server = new Server(
     { name, command: 'prosody', args: ['--config', configFile, '-F'], cwd: folder, logFile },
-    (running) => running.answersTcp(setting.port),
+    (running) => answersXmpp(running, setting.port, domain),
   )
   await server.start()
   return {

@@ -1,4 +1,6 @@
 /** What the lab's two XMPP servers have in common, so that a test can run on both. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import type { Certificate, CertificateAuthority } from './ca.js'
 import type { Running } from './running.js'
 import type { Scratch } from './scratch.js'
@@ -53,4 +55,18 @@ export interface XmppServer {
   /** SIGKILL. */
   kill(): Promise<void>
   restart(): Promise<void>
+}
+
+/** Waits until the server answers a stream header (RFC 6120 section 4.2): only then is it up, not when it listens. */
+export async function answersXmpp(running: Running, port: number, domain: string): Promise<void> {
+  await running.answersTcp(port)
+  const socket = connect(port, '127.0.0.1')
+  try {
+    socket.write(
+      `<stream:stream to='${domain}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>`,
+    )
+    await once(socket, 'data', { signal: AbortSignal.timeout(30_000) })
+  } finally {
+    socket.destroy()
+  }
 }
