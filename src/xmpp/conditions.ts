@@ -1,0 +1,136 @@
+/**
+ * What the bridge does about each condition that an XMPP server can name. The only place that decides it; texts are for
+ * humans and never looked at. Sources: RFC 6120 §4.9.3 (streams), §6.5 (SASL), §8.3.3 (stanzas).
+ */
+
+/** `retry`: may pass by itself. `fatal`: the same again would fail again. `ignore`: what was asked for is so already. */
+export type StanzaFate = 'retry' | 'fatal' | 'ignore'
+
+const stanzaFates: Readonly<Record<string, StanzaFate>> = {
+  'bad-request': 'fatal',
+  conflict: 'ignore',
+  'feature-not-implemented': 'fatal',
+  forbidden: 'fatal',
+  gone: 'fatal',
+  'internal-server-error': 'retry',
+  // A node or peer that is not there may be made again (rule 19).
+  'item-not-found': 'retry',
+  'jid-malformed': 'fatal',
+  'not-acceptable': 'fatal',
+  'not-allowed': 'fatal',
+  'not-authorized': 'fatal',
+  'policy-violation': 'retry',
+  'recipient-unavailable': 'retry',
+  redirect: 'fatal',
+  'registration-required': 'fatal',
+  'remote-server-not-found': 'retry',
+  'remote-server-timeout': 'retry',
+  'resource-constraint': 'retry',
+  'service-unavailable': 'retry',
+  'subscription-required': 'fatal',
+  // Not a defined condition: the server says why in its own words (RFC 6120 §8.3.3.21).
+  'undefined-condition': 'retry',
+  'unexpected-request': 'ignore',
+}
+
+/** What to do about a stanza error; a condition that the RFC does not name is tried again. */
+export function stanzaFate(condition: string): StanzaFate {
+  return stanzaFates[condition] ?? 'retry'
+}
+
+/**
+ * What follows the end of a stream. `retry`: connect again with backoff. `slow`: an administrator has to mend something;
+ * keep trying at the backoff's cap, but say it once and clearly. `conflict`: another bridge uses this JID (rule 20).
+ */
+export type StreamReaction = 'retry' | 'slow' | 'conflict'
+
+export interface StreamRow {
+  readonly reaction: StreamReaction
+  /** What the administrator can do. */
+  readonly remedy?: string
+}
+
+const checkPassword: StreamRow = {
+  reaction: 'slow',
+  remedy: 'check xmpp.jid and its password, and that the account exists on the server',
+}
+const checkDomain: StreamRow = {
+  reaction: 'slow',
+  remedy: 'check that xmpp.service points to a server of the domain in xmpp.jid',
+}
+const checkCertificate: StreamRow = {
+  reaction: 'slow',
+  remedy:
+    "give the CA's PEM file as xmpp.tls.ca, or a certificate for the domain of xmpp.jid to the server",
+}
+const checkOffer: StreamRow = {
+  reaction: 'slow',
+  remedy: 'let the server offer SCRAM-SHA-256, SCRAM-SHA-1, or PLAIN over TLS',
+}
+
+const streamRows: Readonly<Record<string, StreamRow>> = {
+  // RFC 6120 §4.9.3
+  conflict: {
+    reaction: 'conflict',
+    remedy: 'give every bridge an account and an Asterisk entity ID of its own',
+  },
+  'host-gone': checkDomain,
+  'host-unknown': checkDomain,
+  'policy-violation': {
+    reaction: 'retry',
+    remedy: "exempt the bridges' accounts from the server's rate and session limits",
+  },
+  'resource-constraint': {
+    reaction: 'retry',
+    remedy: "raise the server's limit on sessions for this account",
+  },
+  // RFC 6120 §6.5
+  'account-disabled': checkPassword,
+  'credentials-expired': checkPassword,
+  'encryption-required': checkOffer,
+  'invalid-mechanism': checkOffer,
+  'mechanism-too-weak': checkOffer,
+  'not-authorized': checkPassword,
+  // Ours
+  certificate: checkCertificate,
+  'no-mechanism': checkOffer,
+  'server-signature': {
+    reaction: 'slow',
+    remedy: 'the server does not know the password: check that xmpp.service is the right server',
+  },
+  'tls-unavailable': {
+    reaction: 'slow',
+    remedy:
+      'let the server offer STARTTLS, use an xmpps:// service, or say xmpp.tls.mode: insecure for clear text',
+  },
+}
+
+/** What to do when a stream ended with that condition; unknown ones are tried again. */
+export function streamRow(condition: string): StreamRow {
+  return streamRows[condition] ?? { reaction: 'retry' }
+}
+
+/** Conditions that only a peer's certificate causes. Source: Node's `tls`, OpenSSL `X509_V_ERR_*`. */
+const certificateCodes: ReadonlySet<string> = new Set([
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_FORMAT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+export function isCertificateCode(code: string): boolean {
+  return certificateCodes.has(code)
+}

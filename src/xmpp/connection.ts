@@ -1,0 +1,284 @@
+import { EventEmitter } from 'node:events'
+import type { IqCallee } from '@xmpp/iq/callee.js'
+import xml, { type Element } from '@xmpp/xml'
+import { Backoff, sleep, type BackoffOptions } from './backoff.js'
+import { Disconnected, StanzaError, StreamFailure } from './errors.js'
+import { domainOf } from './jid.js'
+import { parseServiceUri, type ServiceUri } from './service-uri.js'
+import { SilenceDetector } from './silence.js'
+import { moveStatus, type ConnectionStatus } from './status.js'
+import { XmppStream } from './stream.js'
+import type { TlsPolicy } from './tls.js'
+
+/** The part of pino's logger that the edge uses. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface ConnectionOptions {
+  /** `xmpp://` or `xmpps://` URIs of the servers of one domain, tried in turn. */
+  readonly services: readonly string[]
+  /** Bare JID of the account. */
+  readonly jid: string
+  /** Asked for as is: the Asterisk's entity ID (rule 20). */
+  readonly resource: string
+  /** Asked at every connect, so that it can be changed while the bridge runs. */
+  readonly password: () => string
+  readonly tls: TlsPolicy
+  /** Nothing received for half of it: ping (XEP-0199); for all of it: the stream is ended (rule 23). */
+  readonly silenceLimitMs: number
+  /** What is waited after another bridge took this JID (rule 20: `stale_after`). */
+  readonly conflictWaitMs: number
+  /** From connecting to the bound resource; 10 s unless told otherwise. */
+  readonly connectTimeoutMs?: number
+  readonly backoff?: Partial<BackoffOptions>
+  readonly log: Log
+}
+
+/** An incoming IQ get or set. */
+export interface IqRequest {
+  readonly from: string
+  readonly payload: Element
+}
+
+/** Gives the payload of the result, if it has one; throws `StanzaError` for an error. */
+export type IqHandler = (request: IqRequest) => Promise<Element | undefined>
+
+interface ConnectionEvents {
+  status: [ConnectionStatus]
+  /** The full JID; initial presence has been sent. */
+  online: [string]
+  /** Once for every `online`, before pending requests are rejected. */
+  offline: [StreamFailure]
+  /** Another client took the JID, or holds it. */
+  conflicted: []
+  message: [Element]
+  presence: [Element]
+}
+
+interface Registration {
+  readonly type: 'get' | 'set'
+  readonly namespace: string
+  readonly name: string
+  readonly handler: IqHandler
+}
+
+const stanzasNamespace = 'urn:ietf:params:xml:ns:xmpp-stanzas'
+const pingNamespace = 'urn:xmpp:ping'
+
+/** A stream that lived shorter than this, in ms, does not start the backoff afresh: else a server could be stormed. */
+const stableMs = 10_000
+
+/** Keeps one XMPP account online: connects, watches, and connects again, until it is stopped. */
+export class XmppConnection extends EventEmitter<ConnectionEvents> {
+  private readonly services: readonly ServiceUri[]
+  private readonly backoff: Backoff
+  private readonly silence: SilenceDetector
+  private readonly registrations: Registration[] = []
+  private readonly stopping = new AbortController()
+  private current: ConnectionStatus = { state: 'offline' }
+  private stream: XmppStream | undefined
+  private running: Promise<void> | undefined
+  private turn = 0
+  private onlineSince = 0
+  /** What went wrong last, so that the same is told once. */
+  private toldCondition: string | undefined
+
+  constructor(private readonly options: ConnectionOptions) {
+    super()
+    this.services = options.services.map(parseServiceUri)
+    this.backoff = new Backoff({
+      firstMs: 500,
+      capMs: 30_000,
+      random: Math.random,
+      ...options.backoff,
+    })
+    this.silence = new SilenceDetector({
+      limitMs: options.silenceLimitMs,
+      ping: () => this.ping(),
+      onSilence: () => this.endStream(`nothing received for ${options.silenceLimitMs} ms`),
+    })
+    // XEP-0199 §4.2: a ping is answered with an empty result.
+    this.handle('get', pingNamespace, 'ping', () => Promise.resolve(undefined))
+  }
+
+  get status(): ConnectionStatus {
+    return this.current
+  }
+
+  /** The full JID while online. */
+  get jid(): string | undefined {
+    return this.current.state === 'online' ? this.current.jid : undefined
+  }
+
+  /** Registers what answers incoming IQs; before `start`. */
+  handle(type: 'get' | 'set', namespace: string, name: string, handler: IqHandler): void {
+    this.registrations.push({ type, namespace, name, handler })
+  }
+
+  /** Begins to connect; a stopped connection cannot be started again. */
+  start(): void {
+    if (this.stopping.signal.aborted) throw new Error('a stopped connection cannot start again')
+    this.running ??= this.run()
+  }
+
+  /** Ends the stream as the RFC has it, or whatever attempt or wait there is, and stays offline. */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.stream?.close('stopped')
+    await this.running
+    if (this.current.state !== 'stopped') this.move({ state: 'stopped' })
+  }
+
+  /** Sends an IQ and gives the result stanza; throws `StanzaError`, `RequestTimeout` or `Disconnected`. */
+  request(to: string, type: 'get' | 'set', payload: Element, timeoutMs: number): Promise<Element> {
+    if (this.stream === undefined) return Promise.reject(new Disconnected(this.current.state))
+    return this.stream.request(to, type, payload, timeoutMs)
+  }
+
+  /** Sends a stanza that has no answer. Offline it is dropped: a resync follows every connect. */
+  send(stanza: Element): void {
+    this.stream?.send(stanza)
+  }
+
+  /** Ends the present stream, if any, at once; a new one is opened. */
+  endStream(reason: string): void {
+    this.stream?.end(new StreamFailure('ended', reason))
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping
+    while (!signal.aborted) {
+      const delayMs = await this.live()
+      await sleep(delayMs, signal)
+    }
+    if (this.current.state !== 'stopped') this.move({ state: 'stopped' })
+  }
+
+  /** One stream from its connection to its end; gives what is to be waited before the next, in ms. */
+  private live(): Promise<number> {
+    const service = this.services[this.turn % this.services.length]
+    if (service === undefined) throw new TypeError('no xmpp.service is configured')
+    const { jid, resource, tls, connectTimeoutMs = 10_000, password } = this.options
+    this.move({ state: 'connecting', service: service.href })
+    return new Promise((resolve) => {
+      const stream = new XmppStream({
+        service,
+        jid,
+        resource,
+        tls,
+        connectTimeoutMs,
+        password: password(),
+        handlers: (callee) => this.registerHandlers(callee),
+        onStanza: (stanza) => this.dispatch(stanza),
+        onReceived: () => this.silence.received(),
+        onFault: (error) => this.options.log.warn({ err: error }, 'failed to handle a stanza'),
+        onEnd: (failure) => resolve(this.ended(failure)),
+      })
+      this.stream = stream
+      // A failure to open is told through onEnd, as every end is.
+      stream.open().then(
+        (fullJid) => this.opened(fullJid, service),
+        () => undefined,
+      )
+    })
+  }
+
+  private opened(jid: string, service: ServiceUri): void {
+    // It may have ended between the binding and this turn.
+    if (this.stream?.isOnline !== true) return
+    this.onlineSince = performance.now()
+    this.toldCondition = undefined
+    this.move({ state: 'online', service: service.href, jid })
+    this.options.log.info({ service: service.href, jid }, 'connected to the XMPP server')
+    this.silence.start()
+    // Rule 20: no message meant for a human is routed to a bridge.
+    this.send(xml('presence', {}, xml('priority', {}, '-1')))
+    this.emit('online', jid)
+  }
+
+  private ended(failure: StreamFailure): number {
+    const wasOnline = this.current.state === 'online'
+    this.silence.stop()
+    this.stream = undefined
+    const isStopping = this.stopping.signal.aborted
+    const delayMs = isStopping ? 0 : this.delayAfter(failure, wasOnline)
+    this.move(
+      isStopping ? { state: 'stopped' } : { state: 'waiting', delayMs, reason: failure.message },
+    )
+    if (!isStopping) this.tell(failure, delayMs)
+    if (wasOnline) this.emit('offline', failure)
+    if (failure.reaction === 'conflict') this.emit('conflicted')
+    return delayMs
+  }
+
+  private delayAfter(failure: StreamFailure, wasOnline: boolean): number {
+    if (failure.reaction === 'conflict') return this.options.conflictWaitMs
+    if (wasOnline && performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
+    if (!wasOnline) this.turn = (this.turn + 1) % this.services.length
+    // The other servers of the list are tried before any waiting.
+    if (this.turn !== 0 && !wasOnline) return 0
+    return failure.reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
+  }
+
+  /** Says each trouble once, until it is over or another takes its place. */
+  private tell(failure: StreamFailure, delayMs: number): void {
+    const { log, jid } = this.options
+    const fields = {
+      jid,
+      condition: failure.condition,
+      reason: failure.message,
+      ...(failure.remedy === undefined ? {} : { remedy: failure.remedy }),
+      delayMs: Math.round(delayMs),
+    }
+    if (this.toldCondition === failure.condition) {
+      log.debug(fields, 'still not connected to the XMPP server')
+      return
+    }
+    this.toldCondition = failure.condition
+    if (failure.isTemporary) log.warn(fields, 'not connected to the XMPP server')
+    else log.error(fields, 'the XMPP server does not take this bridge')
+  }
+
+  private dispatch(stanza: Element): void {
+    if (stanza.name === 'message') this.emit('message', stanza)
+    else if (stanza.name === 'presence') this.emit('presence', stanza)
+  }
+
+  private registerHandlers(callee: IqCallee): void {
+    for (const { type, namespace, name, handler } of this.registrations) {
+      callee[type](namespace, name, async ({ stanza, element }) => {
+        try {
+          const { from } = stanza.attrs
+          if (from === undefined || element === undefined || this.jid === undefined) {
+            throw new StanzaError('resource-constraint', 'wait')
+          }
+          return (await handler({ from, payload: element })) ?? true
+        } catch (error) {
+          return toErrorElement(error)
+        }
+      })
+    }
+  }
+
+  private ping(): void {
+    const { jid, silenceLimitMs } = this.options
+    const payload = xml('ping', { xmlns: pingNamespace })
+    // Any answer is a sign of life, an error too, and silence is found without its help.
+    this.request(domainOf(jid), 'get', payload, silenceLimitMs).catch(() => undefined)
+  }
+
+  private move(to: ConnectionStatus): void {
+    this.current = moveStatus(this.current, to)
+    this.emit('status', to)
+  }
+}
+
+function toErrorElement(error: unknown): Element {
+  const { condition, type } =
+    error instanceof StanzaError ? error : new StanzaError('internal-server-error', 'cancel')
+  return xml('error', { type }, xml(condition, { xmlns: stanzasNamespace }))
+}

@@ -1,0 +1,236 @@
+import iqCallee, { type IqCallee } from '@xmpp/iq/callee.js'
+import iqCaller from '@xmpp/iq/caller.js'
+import middleware, { type Middleware } from '@xmpp/middleware'
+import resourceBinding from '@xmpp/resource-binding'
+import sasl from '@xmpp/sasl'
+import streamFeatures, { type StreamFeatures } from '@xmpp/stream-features'
+import xml, { type Element } from '@xmpp/xml'
+import { StreamClient } from './client.js'
+import { Disconnected, StreamFailure, toStreamFailure } from './errors.js'
+import { domainOf, localOf } from './jid.js'
+import { PendingRequests } from './requests.js'
+import { createMechanisms } from './sasl.js'
+import type { ServiceUri } from './service-uri.js'
+import { startTls, tlsOptions, type TlsPolicy } from './tls.js'
+
+const saslNamespace = 'urn:ietf:params:xml:ns:xmpp-sasl'
+const streamsNamespace = 'http://etherx.jabber.org/streams'
+
+/** How long the server may take to close its side after we closed ours, in ms. */
+const closeTimeoutMs = 1000
+
+export interface StreamOptions {
+  readonly service: ServiceUri
+  /** Bare JID of the account. */
+  readonly jid: string
+  readonly resource: string
+  readonly password: string
+  readonly tls: TlsPolicy
+  /** From the start of the connection until the resource is bound. */
+  readonly connectTimeoutMs: number
+  /** Registers the handlers of incoming IQs. */
+  readonly handlers: (callee: IqCallee) => void
+  readonly onStanza: (stanza: Element) => void
+  readonly onReceived: () => void
+  /** Called once, before pending requests are rejected. */
+  readonly onEnd: (failure: StreamFailure) => void
+  /** A fault that does not end the stream, such as a handler that threw. */
+  readonly onFault: (error: Error) => void
+}
+
+/** One XMPP stream from its connection to its end; never used again after that. No stream management (rule 20). */
+export class XmppStream {
+  private readonly client: StreamClient
+  private readonly domain: string
+  private readonly requests = new PendingRequests()
+  private watchdog: NodeJS.Timeout | undefined
+  private boundJid: string | undefined
+  private failure: StreamFailure | undefined
+  private settleOpening: ((failure: StreamFailure | undefined) => void) | undefined
+
+  constructor(private readonly options: StreamOptions) {
+    this.domain = domainOf(options.jid)
+    this.client = new StreamClient(
+      options.service,
+      this.domain,
+      options.connectTimeoutMs,
+      () => tlsOptions(options.tls, this.domain),
+      options.onReceived,
+    )
+  }
+
+  /** Connects, secures, authenticates and binds; gives the full JID, or throws `StreamFailure`. */
+  open(): Promise<string> {
+    const { client, options } = this
+    this.negotiate()
+    client.on('error', (error: unknown) => this.onError(error))
+    client.on('online', () => this.onOnline())
+    client.on('stanza', (stanza: Element) => this.onStanza(stanza))
+    client.on('close', () => this.end(new StreamFailure('closed', 'the server closed the stream')))
+    client.on('disconnect', () => this.end(new StreamFailure('closed', 'the connection was lost')))
+    this.watchdog = setTimeout(() => {
+      const { href } = options.service
+      this.end(
+        new StreamFailure(
+          'timeout',
+          `${href} did not answer within ${options.connectTimeoutMs} ms`,
+        ),
+      )
+    }, options.connectTimeoutMs)
+    return new Promise((resolve, reject) => {
+      this.settleOpening = (failure) => {
+        if (failure === undefined) resolve(this.jid)
+        else reject(failure)
+      }
+      client.openStream(this.domain).catch((error: unknown) => this.onError(error))
+    })
+  }
+
+  /** The full JID; empty before the resource is bound. */
+  get jid(): string {
+    return this.boundJid ?? ''
+  }
+
+  get isOnline(): boolean {
+    return this.boundJid !== undefined && this.failure === undefined
+  }
+
+  /** Sends an IQ and gives its result; throws `StanzaError`, `RequestTimeout` or `Disconnected`. */
+  request(to: string, type: 'get' | 'set', payload: Element, timeoutMs: number): Promise<Element> {
+    if (!this.isOnline)
+      return Promise.reject(new Disconnected(this.failure?.message ?? 'not online'))
+    const id = this.requests.nextId()
+    const answer = this.requests.await(id, to, timeoutMs)
+    this.client.send(xml('iq', { type, to, id }, payload)).catch((error: unknown) => {
+      this.requests.fail(id, new Disconnected(toStreamFailure(error).message))
+    })
+    return answer
+  }
+
+  /** Sends a stanza that has no answer; dropped where the stream has ended. */
+  send(stanza: Element): void {
+    if (!this.isOnline) return
+    // A write that fails ends the stream, which tells everybody.
+    this.client.send(stanza).catch((error: unknown) => this.onError(error))
+  }
+
+  /** Closes the stream as RFC 6120 §4.4 has it: our end tag, the server's, then the socket. */
+  async close(reason: string): Promise<void> {
+    if (this.failure !== undefined) return
+    if (this.isOnline) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, closeTimeoutMs)
+        const done = (): void => {
+          clearTimeout(timer)
+          resolve()
+        }
+        this.client.once('close', done)
+        this.client.once('disconnect', done)
+        this.client.write('</stream:stream>').catch(done)
+      })
+    }
+    this.end(new StreamFailure('closed', reason))
+  }
+
+  /** Ends the stream without more words, and everything that waits for it. */
+  end(failure: StreamFailure): void {
+    if (this.failure !== undefined) return
+    this.failure = failure
+    clearTimeout(this.watchdog)
+    this.settleOpening?.(failure)
+    this.options.onEnd(failure)
+    this.requests.rejectAll(failure.message)
+    // Where the server has closed it gets our end tag; where it is mute, destroying must not wait for it.
+    this.client.destroySockets(failure.condition === 'closed')
+  }
+
+  private negotiate(): void {
+    const { client, options } = this
+    const parts = middleware({ entity: client })
+    const features = streamFeatures({ middleware: parts })
+    this.demandTls(parts)
+    startTls(features, options.tls, this.domain)
+    this.authenticate(features)
+    resourceBinding(
+      { iqCaller: iqCaller({ entity: client, middleware: parts }), streamFeatures: features },
+      options.resource,
+    )
+    options.handlers(iqCallee({ entity: client, middleware: parts }))
+  }
+
+  /** Before anything else is negotiated, so that no password is said in clear text. */
+  private demandTls(parts: Middleware): void {
+    if (this.options.tls.mode === 'insecure') return
+    parts.use(({ stanza, entity }, next) => {
+      const isClearOffer =
+        stanza.is('features', streamsNamespace) &&
+        !entity.isSecure() &&
+        stanza.getChild('starttls', 'urn:ietf:params:xml:ns:xmpp-tls') === undefined
+      if (isClearOffer) {
+        throw new StreamFailure('tls-unavailable', 'the server offers no STARTTLS')
+      }
+      return next()
+    })
+  }
+
+  private authenticate(features: StreamFeatures): void {
+    const { client, options } = this
+    // PLAIN too: under `required` nothing is authenticated before TLS, under `insecure` clear text is allowed.
+    const mechanisms = createMechanisms({
+      username: localOf(options.jid),
+      password: options.password,
+    })
+    const saslFactory = {
+      _mechs: mechanisms,
+      create: (names: readonly string[]) =>
+        mechanisms.find(({ name }) => names.includes(name)) ?? null,
+    }
+    sasl({ streamFeatures: features, saslFactory }, async (authenticate, offered) => {
+      let success = ''
+      const onNonza = (element: Element): void => {
+        if (element.is('success', saslNamespace)) success = element.getText()
+      }
+      client.on('nonza', onNonza)
+      const [name = ''] = offered
+      await authenticate({}, name)
+      client.off('nonza', onNonza)
+      const text = Buffer.from(success, 'base64').toString('latin1')
+      mechanisms.find((mechanism) => mechanism.name === name)?.verify(text)
+    })
+  }
+
+  private onOnline(): void {
+    if (this.failure !== undefined) return
+    clearTimeout(this.watchdog)
+    this.boundJid = this.client.jid?.toString() ?? ''
+    this.settleOpening?.(undefined)
+  }
+
+  private onStanza(stanza: Element): void {
+    // Before the caller knows of the stream there is nobody for it; a resync follows every connect.
+    if (!this.isOnline) return
+    const { type } = stanza.attrs
+    if (stanza.name === 'iq') {
+      if (type === 'result' || type === 'error') this.requests.settle(stanza, this.jid)
+      return
+    }
+    try {
+      this.options.onStanza(stanza)
+    } catch (error) {
+      this.options.onFault(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Until the resource is bound every error ends the attempt; afterwards only those of the stream and its socket. */
+  private onError(error: unknown): void {
+    if (this.failure !== undefined) return
+    const failure = toStreamFailure(error)
+    const isXmlError = error instanceof Error && error.name === 'XMLError'
+    const isSocketError = error instanceof Error && 'code' in error
+    if (!this.isOnline || error instanceof StreamFailure || isXmlError || isSocketError) {
+      this.end(failure)
+    } else {
+      this.options.onFault(failure)
+    }
+  }
+}
