@@ -31,13 +31,17 @@ export type ClusterCommand =
     }
   /** Read all of `members`, and be subscribed to it; `MembersRead` or `MembersUnread`. */
   | { readonly to: 'cluster'; readonly do: 'readMembers' }
-  /** Subscribe by full JID to a member's feed, unless it is so already (rule 17); `Subscribed` or `SubscribeFailed`. */
+  /**
+   * Subscribe by full JID to a member's feed, unless it is so already (rule 17); `Subscribed` or `SubscribeFailed`.
+   * With `isAgain` the edge does not trust what it knows and asks the service anew (rule 15).
+   */
   | {
       readonly to: 'cluster'
       readonly do: 'subscribe'
       readonly member: string
       readonly service: string
       readonly eid: EntityId
+      readonly isAgain: boolean
     }
   /** Drop the subscription to a member's feed; not answered. */
   | {

@@ -103,3 +103,18 @@ export function parseEntityId(text: string): EntityId | undefined {
     .join(':')
   return eid === '00:00:00:00:00:00' ? undefined : eid
 }
+
+/** One string for kind and id; sorted, keys stand in the order of snapshot pages (rule 14). */
+export type Key = string
+
+export function keyOf(kind: Kind, id: string): Key {
+  return `${kind}\0${id}`
+}
+
+export function kindOfKey(key: Key): Kind {
+  return key.startsWith('device_state\0') ? 'device_state' : 'message_waiting'
+}
+
+export function idOfKey(key: Key): string {
+  return key.slice(key.indexOf('\0') + 1)
+}

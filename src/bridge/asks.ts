@@ -1,0 +1,50 @@
+/** Questions for a status under way: who waits for each answer, one at a time for each purpose. */
+import type { Context } from './context.js'
+import type { Failure } from './events.js'
+import type { Status } from './messages.js'
+
+export interface Asker {
+  /** `from` is the full JID that answered. */
+  answered(from: string, status: Status): void
+  failed(failure: Failure): void
+}
+
+export class Asks {
+  readonly #askers = new Map<number, { readonly purpose: string; readonly asker: Asker }>()
+  readonly #purposes = new Set<string>()
+  #token = 0
+
+  constructor(private readonly context: Context) {}
+
+  /** Asks that full JID, unless it is being asked for the same purpose. */
+  ask(purpose: string, jid: string, asker: Asker): void {
+    const name = `${purpose} ${jid}`
+    if (this.#purposes.has(name)) return
+    this.#token += 1
+    this.#purposes.add(name)
+    this.#askers.set(this.#token, { purpose: name, asker })
+    this.context.emit({ to: 'cluster', do: 'ask', jid, token: this.#token })
+  }
+
+  answered(token: number, from: string, status: Status): void {
+    this.#take(token)?.answered(from, status)
+  }
+
+  failed(token: number, failure: Failure): void {
+    this.#take(token)?.failed(failure)
+  }
+
+  /** The stream is down: no answer will come. */
+  reset(): void {
+    this.#askers.clear()
+    this.#purposes.clear()
+  }
+
+  #take(token: number): Asker | undefined {
+    const asked = this.#askers.get(token)
+    if (!asked) return undefined
+    this.#askers.delete(token)
+    this.#purposes.delete(asked.purpose)
+    return asked.asker
+  }
+}

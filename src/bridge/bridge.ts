@@ -1,0 +1,316 @@
+/**
+ * The bridge: one owner of all state. Edges post events, one switch names a method for each, and what is to be done
+ * comes back as commands. Time comes in with the events; nothing here touches a socket, a file or XML.
+ */
+import { Agenda } from './agenda.js'
+import type { Command } from './commands.js'
+import { type BridgeSettings, type Context, bareJid, count, health, log } from './context.js'
+import type { BridgeEvent } from './events.js'
+import { Departure } from './departure.js'
+import { Feed } from './feed.js'
+import { type Injected, Injection } from './injection.js'
+import { LocalStates } from './local-states.js'
+import { Members } from './members.js'
+import type { MemberItem, PageQuery, Status } from './messages.js'
+import { SnapshotServer } from './snapshot-server.js'
+import type { FeedEntry, Kind } from './state.js'
+import { Standing } from './standing.js'
+import { Window } from './window.js'
+
+export interface BridgeOptions {
+  readonly settings: BridgeSettings
+  /** What earlier runs injected and did not withdraw (rule 9). */
+  readonly journal: readonly Injected[]
+  /** Monotonic time of the start, ms. */
+  readonly nowMs: number
+  random(): number
+  newEpoch(): string
+}
+
+export class Bridge {
+  readonly #context: Context
+  readonly #commands: Command[] = []
+  readonly #local: LocalStates
+  readonly #feed: Feed
+  readonly #window: Window
+  readonly #snapshot: SnapshotServer
+  readonly #injection: Injection
+  readonly #members: Members
+  readonly #standing: Standing
+  readonly #departure: Departure
+
+  constructor(options: BridgeOptions) {
+    const { settings, journal, nowMs } = options
+    this.#context = {
+      settings,
+      nowMs,
+      agenda: new Agenda(),
+      emit: (command) => this.#commands.push(command),
+      random: () => options.random(),
+      newEpoch: () => options.newEpoch(),
+    }
+    const context = this.#context
+    this.#injection = new Injection(context, journal)
+    this.#local = new LocalStates(context, {
+      onChange: (entry) => this.#localChanged(entry),
+      onReadiness: () => this.#advance(),
+      isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
+      injectAgain: (mailbox) => this.#injection.injectMailboxAgain(mailbox),
+    })
+    this.#feed = new Feed(context, {
+      onNodeLost: () => this.#standing.nodesLost(),
+      onByePublished: () => this.#departure.byePublished(),
+    })
+    this.#snapshot = new SnapshotServer(this.#local.told)
+    this.#members = new Members(context, this.#injection, {
+      onIdentityJudged: () => this.#advance(),
+    })
+    const memberCount = (): number => 1 + this.#members.count
+    this.#window = new Window(context, this.#local.told, memberCount, () =>
+      this.#standing.nodesLost(),
+    )
+    this.#standing = new Standing(context, {
+      onStreamUp: () => this.#members.streamUp(),
+      onStreamDown: () => this.#streamDown(),
+      onMembersRead: (items) => this.#membersRead(items),
+      onDisturbed: () => this.#members.resubscribe(),
+      onProgress: () => this.#advance(),
+      onNodesLost: () => this.#window.close(),
+    })
+    this.#departure = new Departure(context, { deleteNodes: () => this.#deleteNodes() })
+    context.agenda.set('journal-stale', nowMs + settings.liveness.staleAfterMs, () =>
+      this.#injection.withdrawInheritedDevices(),
+    )
+  }
+
+  /** When `DeadlinePassed` is to be handled next, ms; `Infinity` where nothing waits. */
+  get deadlineMs(): number {
+    return this.#context.agenda.nextMs
+  }
+
+  /** Takes one event at a time of the monotonic clock, and returns what is to be done, in order. */
+  handle(event: BridgeEvent, nowMs: number): Command[] {
+    this.#context.nowMs = nowMs
+    this.#context.agenda.runDue(nowMs)
+    this.#dispatch(event)
+    return this.#commands.splice(0)
+  }
+
+  /** The configuration was read again: trust, filters and durations hold from now on. */
+  reconfigure(settings: BridgeSettings, nowMs: number): Command[] {
+    this.#context.nowMs = nowMs
+    this.#context.settings = settings
+    this.#members.reconfigured()
+    this.#local.refilter()
+    if (this.#standing.jid !== undefined) this.#standing.readMembers()
+    return this.#commands.splice(0)
+  }
+
+  #dispatch(event: BridgeEvent): void {
+    switch (event.type) {
+      case 'StateReported':
+        return this.#local.report(event.entry)
+      case 'RefreshRequested':
+        return this.#refreshRequested(event.kind)
+      case 'RefreshAnswered':
+        return this.#local.refreshAnswered(event.kind, event.failure)
+      case 'FenceReturned':
+        return this.#local.fenceReturned(event.kind, event.nonce)
+      case 'InjectionAnswered':
+        return this.#injection.answered(event.lane, event.failure)
+      case 'AsteriskFound':
+        return this.#asteriskFound()
+      case 'AsteriskLost':
+        return this.#asteriskLost(event.reason)
+      case 'StreamUp':
+        return this.#standing.streamUp(event.jid)
+      case 'StreamDown':
+        return this.#standing.streamDown(event.reason)
+      case 'StreamConflicted':
+        return this.#standing.streamConflicted()
+      case 'PresenceReceived':
+        return this.#presenceReceived(event.from, event.isAvailable)
+      case 'OwnNodesMade':
+        return this.#standing.nodesMade(event.windowItems)
+      case 'OwnNodesFailed':
+        return this.#standing.nodesFailed(event.failure)
+      case 'OwnNodesDeleted':
+        return this.#departure.clusterLeft()
+      case 'Announced':
+        return this.#standing.announced()
+      case 'AnnounceFailed':
+        return this.#standing.announceFailed(event.failure)
+      case 'MembersRead':
+        return this.#standing.membersRead(event.items)
+      case 'MembersUnread':
+        return this.#standing.membersUnread(event.failure)
+      case 'MemberItemReceived':
+        return this.#members.consider(event.item)
+      case 'NodeDisturbed':
+        return this.#standing.nodeDisturbed(event.change)
+      case 'Subscribed':
+        return this.#members.subscribed(event.member)
+      case 'SubscribeFailed':
+        return this.#members.subscribeFailed(event.member, event.failure)
+      case 'BatchReceived':
+        return this.#members.batchReceived(event)
+      case 'BatchPublished':
+        return this.#feed.published(event.sequence)
+      case 'BatchFailed':
+        return this.#feed.failed(event.sequence, event.failure)
+      case 'PageReceived':
+        return this.#members.pageReceived(event.token, event.from, event.page)
+      case 'PullFailed':
+        return this.#members.pullFailed(event.token, event.failure)
+      case 'StatusReceived':
+        return this.#members.statusReceived(event.token, event.from, event.status)
+      case 'AskFailed':
+        return this.#members.askFailed(event.token, event.failure)
+      case 'PageRequested':
+        return this.#servePage(event.request, event.from, event.query)
+      case 'StatusRequested':
+        return this.#serveStatus(event.request, event.from)
+      case 'WindowWritten':
+        return this.#window.written()
+      case 'WindowFailed':
+        return this.#window.failed(event.failure)
+      case 'WindowRead':
+        return this.#windowRead(event)
+      case 'WindowUnread':
+        return this.#members.retainedUnread(event.eid)
+      case 'LeaveRequested':
+        return this.#leave()
+      case 'ForgetRequested':
+        this.#members.forget(event.member)
+        return undefined
+      case 'DeadlinePassed':
+        return undefined
+    }
+  }
+
+  #refreshRequested(kind: Kind): void {
+    this.#local.restarted(kind)
+    this.#injection.again(kind)
+  }
+
+  #asteriskFound(): void {
+    health(this.#context, 'asterisk', 'error')
+    log(this.#context, 'info', 'Asterisk answers')
+    this.#local.found()
+    this.#injection.again('device_state')
+    this.#injection.again('message_waiting')
+    this.#injection.open()
+  }
+
+  #asteriskLost(reason: string): void {
+    health(this.#context, 'asterisk', 'error', `Asterisk does not answer: ${reason}`)
+    log(this.#context, 'warn', 'Asterisk is lost', { reason })
+    this.#injection.close()
+    this.#local.lost()
+  }
+
+  #presenceReceived(from: string, isAvailable: boolean): void {
+    const { settings } = this.#context
+    const bare = bareJid(from)
+    if (bare === settings.jid || !settings.isTrusted(bare)) return
+    const isStranger = this.#members.peer(bare)?.item.jid !== from
+    this.#members.presenceReceived(from, isAvailable)
+    if (isStranger && isAvailable) this.#standing.readMembersSoon()
+  }
+
+  #localChanged(entry: FeedEntry): void {
+    const kind = entry.kind === 'gone' ? entry.of : entry.kind
+    this.#snapshot.changed(entry)
+    this.#feed.change(entry)
+    this.#window.change(kind, entry.id)
+  }
+
+  get #status(): Status {
+    const isReady = this.#local.isReady && this.#members.rivals.isClear
+    return {
+      eid: this.#context.settings.eid,
+      epoch: this.#feed.epoch,
+      sequence: this.#feed.sequence,
+      phase: this.#departure.isBegun ? 'leaving' : isReady ? 'ready' : 'syncing',
+    }
+  }
+
+  #serveStatus(request: number, from: string): void {
+    if (!this.#admits(request, from)) return
+    this.#context.emit({ to: 'cluster', do: 'answerStatus', request, status: this.#status })
+  }
+
+  #servePage(request: number, from: string, query: PageQuery): void {
+    if (!this.#admits(request, from)) return
+    const status = this.#status
+    if (status.phase !== 'ready') {
+      const page = { ...status, entries: [], isLast: true }
+      this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
+      return
+    }
+    if (!this.#snapshot.admit(from, this.#context.nowMs)) {
+      this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
+      return
+    }
+    const page = { ...status, ...this.#snapshot.page(query) }
+    if (page.isLast) this.#snapshot.dismiss(from)
+    this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
+  }
+
+  /** Only members may ask (rule 18). */
+  #admits(request: number, from: string): boolean {
+    if (this.#context.settings.isTrusted(bareJid(from))) return true
+    count(this.#context, 'refused_requests', { reason: 'trust does not name the JID' })
+    log(this.#context, 'warn', 'request of a stranger refused', { from })
+    this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'forbidden' })
+    return false
+  }
+
+  #windowRead(event: Extract<BridgeEvent, { type: 'WindowRead' }>): void {
+    const { eid, kind, entries, broken } = event
+    if (eid === this.#context.settings.eid) this.#window.read(kind, entries, broken)
+    else this.#members.retainedRead(eid, entries)
+  }
+
+  #streamDown(): void {
+    this.#feed.close()
+    this.#window.close()
+    this.#members.streamDown()
+  }
+
+  #membersRead(items: readonly MemberItem[]): void {
+    for (const item of items) this.#members.consider(item)
+    this.#members.rivals.membersRead()
+  }
+
+  /** Announces, publishes and writes as far as it may: what is missing comes with a later event. */
+  #advance(): void {
+    const { windowItems } = this.#standing
+    if (windowItems === undefined) return
+    if (this.#departure.isBegun) {
+      // The goodbye goes out even where nothing else was ever told.
+      this.#feed.open()
+      return
+    }
+    if (!this.#members.rivals.isClear || !this.#local.isReady) return
+    this.#standing.announce(this.#feed.epoch)
+    this.#feed.open()
+    this.#window.open(windowItems)
+  }
+
+  #leave(): void {
+    if (this.#departure.isBegun) return
+    this.#departure.begin()
+    this.#window.close()
+    this.#feed.bye()
+    this.#advance()
+    this.#injection.withdrawAll(() => this.#departure.asteriskLeft())
+  }
+
+  #deleteNodes(): boolean {
+    if (this.#standing.jid === undefined) return false
+    this.#members.presence.leave()
+    this.#context.emit({ to: 'cluster', do: 'deleteOwnNodes' })
+    return true
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The own feed, outgoing: at most one batch in flight; what changes meanwhile waits in a last-value table and is the next
+ * batch (rules 11 to 13). At rest a change leaves at once; under load the batches grow by themselves.
+ */
+import type { Context } from './context.js'
+import { health } from './context.js'
+import type { Failure } from './events.js'
+import { type Batch, maxEntries } from './messages.js'
+import { type FeedEntry, type Key, keyOf } from './state.js'
+import { maxEntriesOctets, wireOctets } from './wire.js'
+
+/** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
+const restAboveMs = 20
+const maxRestMs = 1_000
+const retryMs = 500
+
+export interface FeedOutlets {
+  /** The server says that the node is gone (rule 19). */
+  onNodeLost(): void
+  /** The last batch of a leaving member has been published. */
+  onByePublished(): void
+}
+
+export class Feed {
+  readonly epoch: string
+  #sequence = 0
+  #inFlight: Batch | undefined
+  #sentMs = 0
+  #isAnswered = true
+  #isOpen = false
+  #isBye = false
+  readonly #pending = new Map<Key, FeedEntry>()
+
+  constructor(
+    private readonly context: Context,
+    private readonly outlets: FeedOutlets,
+  ) {
+    this.epoch = context.newEpoch()
+  }
+
+  /** Of the last batch that was formed. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /** How many changes wait for the next batch. */
+  get pendingCount(): number {
+    return this.#pending.size
+  }
+
+  change(entry: FeedEntry): void {
+    this.#pending.set(keyOf(entry.kind === 'gone' ? entry.of : entry.kind, entry.id), entry)
+    this.#pump()
+  }
+
+  /** The stream is up, the node exists and the table may be told: sends what waits, first the unanswered batch. */
+  open(): void {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    if (this.#inFlight) this.#send(this.#inFlight)
+    else this.#pump()
+    this.#armHeartbeat()
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#isAnswered = true
+    for (const timer of ['feed-heartbeat', 'feed-rest', 'feed-retry']) {
+      this.context.agenda.cancel(timer)
+    }
+  }
+
+  /** Says goodbye for good; changes that wait are dropped, for all is withdrawn (rule 24). */
+  bye(): void {
+    this.#isBye = true
+    this.#pending.clear()
+    this.#pump()
+  }
+
+  published(sequence: number): void {
+    if (sequence !== this.#inFlight?.sequence) return
+    const tookMs = this.context.nowMs - this.#sentMs
+    const wasBye = this.#inFlight.isBye
+    this.#inFlight = undefined
+    this.#isAnswered = true
+    health(this.context, 'feed', 'error')
+    if (wasBye) {
+      this.outlets.onByePublished()
+    } else if (tookMs > restAboveMs) {
+      const untilMs = this.context.nowMs + Math.min(tookMs, maxRestMs)
+      this.context.agenda.set('feed-rest', untilMs, () => this.#pump())
+    } else {
+      this.#pump()
+    }
+  }
+
+  failed(sequence: number, failure: Failure): void {
+    if (sequence !== this.#inFlight?.sequence) return
+    this.#isAnswered = true
+    if (failure.condition === 'disconnected') return
+    if (failure.condition === 'timeout') {
+      const reason = 'a publish to the own feed was not answered for one heartbeat'
+      this.context.emit({ to: 'cluster', do: 'endStream', reason })
+      return
+    }
+    health(this.context, 'feed', 'error', `failed to publish to the own feed: ${failure.reason}`)
+    if (failure.condition === 'item-not-found') this.outlets.onNodeLost()
+    const delayMs = failure.isTemporary ? retryMs : 10 * retryMs
+    this.context.agenda.set('feed-retry', this.context.nowMs + delayMs, () => {
+      if (this.#isOpen && this.#inFlight) this.#send(this.#inFlight)
+    })
+  }
+
+  #pump(): void {
+    if (!this.#isOpen || this.#inFlight || this.context.agenda.has('feed-rest')) return
+    if (this.#pending.size === 0 && !this.#isBye) return
+    this.#form(this.#takeEntries())
+  }
+
+  #takeEntries(): FeedEntry[] {
+    const entries: FeedEntry[] = []
+    let octets = 0
+    for (const [key, entry] of this.#pending) {
+      octets += wireOctets(entry)
+      if (entries.length === maxEntries || octets > maxEntriesOctets) break
+      entries.push(entry)
+      this.#pending.delete(key)
+    }
+    return entries
+  }
+
+  #form(entries: readonly FeedEntry[]): void {
+    this.#sequence += 1
+    this.#inFlight = {
+      eid: this.context.settings.eid,
+      epoch: this.epoch,
+      sequence: this.#sequence,
+      isBye: this.#isBye,
+      entries,
+    }
+    this.#isBye = false
+    this.#send(this.#inFlight)
+  }
+
+  /** Also sends a batch again, byte-identical under its number (rule 11). */
+  #send(batch: Batch): void {
+    if (!this.#isAnswered) return
+    this.#isAnswered = false
+    this.#sentMs = this.context.nowMs
+    this.context.emit({ to: 'cluster', do: 'publishBatch', batch })
+  }
+
+  #armHeartbeat(): void {
+    const { agenda, nowMs, settings } = this.context
+    const { heartbeatMs } = settings.liveness
+    const dueMs = this.#sentMs + heartbeatMs
+    agenda.set('feed-heartbeat', dueMs > nowMs ? dueMs : nowMs + heartbeatMs, () => {
+      const isQuiet = this.context.nowMs - this.#sentMs >= heartbeatMs
+      if (isQuiet && !this.#inFlight) this.#form([])
+      this.#armHeartbeat()
+    })
+  }
+}

@@ -1,0 +1,125 @@
+/** One fence: asks Asterisk for a dump of one kind and finds its end (rules 1 to 3). */
+import type { Context } from './context.js'
+import { health, log } from './context.js'
+import type { Failure } from './events.js'
+import type { Key, Kind, StateEntry } from './state.js'
+import { isSameState } from './state.js'
+
+/** Overdue after this long (rule 6). */
+const overdueMs = 30_000
+/** With this many ambiguous dumps behind it the table is taken as it is, and asked for again later … */
+const promptPasses = 3
+const laterPassMs = 2_000
+/** … up to this many: a device that always flaps mends itself with its next change. */
+const maxPasses = 6
+
+/** What a whole dump, or what Asterisk sent during it, named. */
+export type Dump = ReadonlyMap<Key, StateEntry>
+
+export class Fence {
+  #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' = 'idle'
+  #nonce: number
+  #pass = 0
+  #seen = new Map<Key, StateEntry>()
+  #ambiguous = new Set<Key>()
+
+  /** `onComplete` is called with what the dump named, each time that a dump ended. */
+  constructor(
+    private readonly context: Context,
+    private readonly kind: Kind,
+    private readonly onComplete: (dump: Dump) => void,
+  ) {
+    // A fence that an earlier bridge left in Asterisk's queue must not be taken for ours.
+    this.#nonce = Math.floor(context.random() * 1_000_000_000)
+  }
+
+  get isComplete(): boolean {
+    return this.#phase === 'complete'
+  }
+
+  /** Asks for a dump, from the first pass on. */
+  begin(): void {
+    this.#pass = 0
+    this.#ask()
+  }
+
+  /** Asterisk is lost: whatever was asked will not be answered. */
+  abandon(): void {
+    this.#phase = 'idle'
+    this.context.agenda.cancel(this.#timer)
+    this.context.agenda.cancel(this.#overdueTimer)
+    health(this.context, this.#healthKey, 'error')
+  }
+
+  /** Takes note of a state that arrived while the dump is under way. */
+  note(key: Key, entry: StateEntry): void {
+    if (this.#phase !== 'refreshing' && this.#phase !== 'fencing') return
+    const before = this.#seen.get(key)
+    // A live change may have been overtaken by the dump's older value (rule 3).
+    if (before && !isSameState(before, entry)) this.#ambiguous.add(key)
+    this.#seen.set(key, entry)
+  }
+
+  refreshAnswered(failure?: Failure): void {
+    if (this.#phase !== 'refreshing') return
+    if (failure) {
+      if (!failure.isTemporary) this.#complain(failure.reason)
+      this.#askLater(failure.isTemporary ? 1_000 : 10_000)
+      return
+    }
+    this.#phase = 'fencing'
+    this.#nonce += 1
+    this.context.emit({ to: 'asterisk', do: 'fence', kind: this.kind, nonce: this.#nonce })
+  }
+
+  returned(nonce: number): void {
+    if (this.#phase !== 'fencing' || nonce !== this.#nonce) return
+    this.#pass += 1
+    this.context.agenda.cancel(this.#overdueTimer)
+    health(this.context, this.#healthKey, 'error')
+    if (this.#ambiguous.size > 0 && this.#pass < promptPasses) {
+      this.#ask()
+      return
+    }
+    this.#phase = 'complete'
+    if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
+    this.onComplete(this.#seen)
+  }
+
+  #ask(): void {
+    this.#phase = 'refreshing'
+    this.#seen = new Map()
+    this.#ambiguous = new Set()
+    this.context.agenda.cancel(this.#timer)
+    this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind })
+    if (this.context.agenda.has(this.#overdueTimer)) return
+    this.context.agenda.set(this.#overdueTimer, this.context.nowMs + overdueMs, () => {
+      this.#complain('no answer came back through its queue')
+      this.#ask()
+    })
+  }
+
+  #askLater(delayMs: number): void {
+    this.context.agenda.set(this.#timer, this.context.nowMs + delayMs, () => this.#ask())
+  }
+
+  #complain(reason: string): void {
+    const text =
+      `Asterisk does not return the ${this.kind} fence: ${reason}. Check that pjsip_hintbridge.conf is included ` +
+      `unchanged and run 'module reload res_pjsip_publish_asterisk.so'; if that does not help, restart Asterisk.`
+    health(this.context, this.#healthKey, 'error', text)
+    log(this.context, 'error', 'fence overdue', { kind: this.kind, reason })
+  }
+
+  get #timer(): string {
+    return `fence:${this.kind}`
+  }
+
+  get #overdueTimer(): string {
+    return `fence-overdue:${this.kind}`
+  }
+
+  get #healthKey(): string {
+    return `fence:${this.kind}`
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * What the own Asterisk should hold of the peers against what it was sent: a reconciler (design: "injection"; rules 5,
+ * 8 to 10, 25). Devices are held per origin, for Asterisk adds the origins up; a mailbox is held once, for Asterisk
+ * keeps one count a mailbox, and the last change wins.
+ */
+import type { Context } from './context.js'
+import { count, health, log } from './context.js'
+import type { Failure } from './events.js'
+import { Lanes } from './lanes.js'
+import type { EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
+import { isSameState } from './state.js'
+
+/** A (EID, device) or (EID, mailbox) that was injected and not withdrawn, as the journal has it. */
+export interface Injected {
+  readonly eid: EntityId
+  readonly kind: Kind
+  readonly id: string
+}
+
+interface Target extends Injected {
+  /** Under which the mailbox is given; a device's never changes. */
+  eid: EntityId
+  /** `undefined`: to be withdrawn. */
+  wanted: StateEntry | undefined
+  /** What Asterisk acknowledged last, if that is known. */
+  held: StateEntry | undefined
+  sending: StateEntry | undefined
+  isCachable: boolean
+  /** The EID under which the journal has it. */
+  journaledAs: EntityId | undefined
+  /** From the journal of an earlier run, not yet confirmed by a snapshot (rule 9). */
+  isInherited: boolean
+}
+
+export class Injection {
+  readonly #devices = new Map<string, Target>()
+  readonly #mailboxes = new Map<string, Target>()
+  /** Every peer's count for a mailbox, the last change last. */
+  readonly #claims = new Map<string, Map<EntityId, MailboxEntry>>()
+  readonly #lanes: Lanes<Target>
+  #onIdle: (() => void) | undefined
+
+  constructor(
+    private readonly context: Context,
+    journal: readonly Injected[],
+  ) {
+    this.#lanes = new Lanes(
+      context,
+      (target, lane) => this.#send(target, lane),
+      (target, failure) => this.#settle(target, failure),
+    )
+    for (const { eid, kind, id } of journal) {
+      Object.assign(this.#target(eid, kind, id), { isInherited: true, journaledAs: eid })
+    }
+  }
+
+  /** How many injections wait or are in flight. */
+  get depth(): number {
+    return this.#lanes.depth
+  }
+
+  /** How many states are held in Asterisk, or are about to be. */
+  get size(): number {
+    return this.#devices.size + this.#mailboxes.size
+  }
+
+  /** Asterisk should hold this state under that EID. */
+  want(eid: EntityId, entry: StateEntry): void {
+    const target = this.#target(eid, entry.kind, entry.id)
+    if (entry.kind === 'message_waiting') {
+      const claims = this.#claims.get(entry.id) ?? new Map<EntityId, MailboxEntry>()
+      claims.delete(eid)
+      this.#claims.set(entry.id, claims.set(eid, entry))
+      target.eid = eid
+      this.#judgeClaims(entry.id)
+    } else {
+      target.isCachable = entry.cachable
+    }
+    target.isInherited = false
+    target.wanted = entry
+    this.#lanes.enqueue(target)
+  }
+
+  /** Asterisk should no longer hold what that EID said. */
+  unwant(eid: EntityId, kind: Kind, id: string): void {
+    const target = this.#find(eid, kind, id)
+    if (!target) return
+    if (kind === 'message_waiting') {
+      const claims = this.#claims.get(id)
+      claims?.delete(eid)
+      const heir = [...(claims ?? [])].at(-1)
+      if (!heir) this.#claims.delete(id)
+      else if (target.eid === eid) target.eid = heir[0]
+      target.wanted = heir?.[1]
+      this.#judgeClaims(id)
+    } else {
+      target.wanted = undefined
+    }
+    target.isInherited = false
+    this.#lanes.enqueue(target)
+  }
+
+  /** A snapshot of that member is complete: what an earlier run injected for it and it did not name is withdrawn. */
+  confirm(eid: EntityId): void {
+    for (const target of this.#targets()) {
+      if (target.isInherited && target.eid === eid) this.#withdraw(target)
+    }
+  }
+
+  /** No snapshot came for these devices since the start (rule 9); message counts wait for `forget` (rule 22). */
+  withdrawInheritedDevices(): void {
+    for (const target of this.#devices.values()) if (target.isInherited) this.#withdraw(target)
+  }
+
+  /** Forgets a member for good: withdraws all that was injected for it. */
+  withdrawMember(eid: EntityId): void {
+    for (const target of this.#targets()) {
+      if (target.eid === eid) this.unwant(eid, target.kind, target.id)
+    }
+  }
+
+  /** Withdraws everything (`leave`); `onIdle` is called when Asterisk has acknowledged it all. */
+  withdrawAll(onIdle: () => void): void {
+    this.#onIdle = onIdle
+    this.#claims.clear()
+    for (const target of this.#targets()) this.#withdraw(target)
+    this.#reportIdle()
+  }
+
+  /** Is a peer's count for this mailbox in the own Asterisk? */
+  isMailboxInjected(mailbox: string): boolean {
+    return this.#mailboxes.has(mailbox)
+  }
+
+  /** Gives the injected count again: the PBX has overwritten it with its own (rule 5). */
+  injectMailboxAgain(mailbox: string): void {
+    const target = this.#mailboxes.get(mailbox)
+    if (!target?.wanted) return
+    target.held = undefined
+    this.#lanes.enqueue(target)
+  }
+
+  /** Asterisk has restarted and forgot (rule 10), or may have: everything of that kind is injected again. */
+  again(kind: Kind): void {
+    for (const target of this.#table(kind).values()) {
+      target.held = undefined
+      // What an earlier run injected waits to be confirmed; withdrawals go on.
+      if (!target.isInherited) this.#lanes.enqueue(target)
+    }
+  }
+
+  open(): void {
+    this.#lanes.open()
+  }
+
+  close(): void {
+    this.#lanes.close()
+  }
+
+  answered(lane: number, failure?: Failure): void {
+    this.#lanes.answered(lane, failure)
+  }
+
+  #send(target: Target, lane: number): boolean {
+    const entry = target.wanted ?? withdrawal(target)
+    const wasNeverInjected = !target.wanted && target.journaledAs === undefined
+    if (wasNeverInjected || (target.held && isSameState(target.held, entry))) {
+      if (!target.wanted) this.#drop(target)
+      this.#reportIdle()
+      return false
+    }
+    this.#record(target)
+    target.sending = entry
+    this.context.emit({ to: 'asterisk', do: 'inject', lane, eid: target.eid, entry })
+    return true
+  }
+
+  #settle(target: Target, failure?: Failure): boolean {
+    const sent = target.sending
+    target.sending = undefined
+    if (!failure) {
+      target.held = sent
+      if (sent && !target.wanted && isSameState(sent, withdrawal(target))) this.#drop(target)
+      this.#reportIdle()
+      return false
+    }
+    target.held = undefined
+    count(this.context, 'injection_failures', { condition: failure.condition })
+    if (failure.isTemporary) return true
+    const fields = { eid: target.eid, id: target.id, reason: failure.reason }
+    log(this.context, 'error', 'Asterisk refused an injection', fields)
+    this.#reportIdle()
+    return false
+  }
+
+  /** Has the journal know it under its present EID before it is injected (rule 9). */
+  #record(target: Target): void {
+    const { eid, kind, id, journaledAs } = target
+    if (journaledAs === eid) return
+    this.context.emit({ to: 'journal', do: 'add', eid, kind, id })
+    if (journaledAs !== undefined) {
+      this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
+    }
+    target.journaledAs = eid
+  }
+
+  /** What Asterisk holds no more leaves the table and the journal. */
+  #drop(target: Target): void {
+    const { eid, kind, id, journaledAs } = target
+    if (journaledAs !== undefined) {
+      this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
+    }
+    this.#table(kind).delete(kind === 'device_state' ? deviceKey(eid, id) : id)
+  }
+
+  #withdraw(target: Target): void {
+    target.isInherited = false
+    target.wanted = undefined
+    this.#lanes.enqueue(target)
+  }
+
+  #reportIdle(): void {
+    if (!this.#onIdle || this.#lanes.depth > 0) return
+    const onIdle = this.#onIdle
+    this.#onIdle = undefined
+    onIdle()
+  }
+
+  #judgeClaims(mailbox: string): void {
+    const members = [...(this.#claims.get(mailbox)?.keys() ?? [])]
+    const text = `The mailbox ${mailbox} is published by several members (${members.join(', ')}); the last change wins. Keep it on one.`
+    health(
+      this.context,
+      `mailbox-owners:${mailbox}`,
+      'warning',
+      members.length > 1 ? text : undefined,
+    )
+  }
+
+  #target(eid: EntityId, kind: Kind, id: string): Target {
+    const known = this.#find(eid, kind, id)
+    if (known) return known
+    const target: Target = {
+      eid,
+      kind,
+      id,
+      wanted: undefined,
+      held: undefined,
+      sending: undefined,
+      isCachable: true,
+      journaledAs: undefined,
+      isInherited: false,
+    }
+    this.#table(kind).set(kind === 'device_state' ? deviceKey(eid, id) : id, target)
+    return target
+  }
+
+  #find(eid: EntityId, kind: Kind, id: string): Target | undefined {
+    return this.#table(kind).get(kind === 'device_state' ? deviceKey(eid, id) : id)
+  }
+
+  #table(kind: Kind): Map<string, Target> {
+    return kind === 'device_state' ? this.#devices : this.#mailboxes
+  }
+
+  *#targets(): Generator<Target> {
+    yield* this.#devices.values()
+    yield* this.#mailboxes.values()
+  }
+}
+
+function deviceKey(eid: EntityId, id: string): string {
+  return `${eid}\0${id}`
+}
+
+/** What makes the PBX look as if the state had never been injected (rule 8, seen on hints and Queue()). */
+export function withdrawal(target: Injected & { readonly isCachable: boolean }): StateEntry {
+  const { kind, id } = target
+  if (kind === 'message_waiting') return { kind, id, newMessages: 0, oldMessages: 0 }
+  if (!target.isCachable) return { kind, id, state: 'NOT_INUSE', cachable: false }
+  const state = !id.includes('/') && id.includes(':') ? 'UNKNOWN' : 'INVALID'
+  return { kind, id, state, cachable: true }
+}

@@ -1,0 +1,191 @@
+/**
+ * The states of the own PBX: what it reported, and what of it the cluster has been told. Nothing is told before the
+ * fence is back (rule 2), and only this member ever publishes or withdraws them.
+ */
+import type { Context } from './context.js'
+import { health, log } from './context.js'
+import type { Failure } from './events.js'
+import { type Dump, Fence } from './fence.js'
+import type { FeedEntry, Key, Kind, StateEntry } from './state.js'
+import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
+
+/** At most this often is the injected count of an unowned mailbox given again (rule 5). */
+const mailboxAgainMs = 60_000
+
+export interface LocalStatesOutlets {
+  /** A change that the cluster is to be told. */
+  onChange(entry: FeedEntry): void
+  /** `isReady` may have changed. */
+  onReadiness(): void
+  /** Is a peer's count for this mailbox injected into the own PBX? */
+  isInjected(mailbox: string): boolean
+  /** Gives the injected count to the PBX again. */
+  injectAgain(mailbox: string): void
+}
+
+export class LocalStates {
+  /** What the PBX said last, of what may be shared. */
+  readonly #reported = new Map<Key, StateEntry>()
+  /** What the cluster was told: the table that snapshots serve. */
+  readonly #told = new Map<Key, StateEntry>()
+  readonly #fences: Readonly<Record<Kind, Fence>>
+  readonly #ownedMailboxes = new Set<string>()
+  readonly #givenAgainMs = new Map<string, number>()
+  #isDead = false
+  #wasComplete = false
+
+  constructor(
+    private readonly context: Context,
+    private readonly outlets: LocalStatesOutlets,
+  ) {
+    const fence = (kind: Kind): Fence =>
+      new Fence(context, kind, (dump) => this.#dumped(kind, dump))
+    this.#fences = {
+      device_state: fence('device_state'),
+      message_waiting: fence('message_waiting'),
+    }
+  }
+
+  get told(): ReadonlyMap<Key, StateEntry> {
+    return this.#told
+  }
+
+  /**
+   * May the table be published, announced and served? Not before the first fence; while a later fence is out it is
+   * held back; a PBX that died after its fence is known to have no devices.
+   */
+  get isReady(): boolean {
+    return this.#isDead ? this.#wasComplete : kinds.every((kind) => this.#fences[kind].isComplete)
+  }
+
+  report(entry: StateEntry): void {
+    if (!this.#mayShare(entry)) return
+    const key = keyOf(entry.kind, entry.id)
+    this.#fences[entry.kind].note(key, entry)
+    this.#reported.set(key, entry)
+    if (this.isReady) this.#tell(key)
+  }
+
+  /** The PBX answers again, or for the first time. */
+  found(): void {
+    this.context.agenda.cancel('pbx-grace')
+    this.#isDead = false
+    for (const kind of kinds) this.restarted(kind)
+  }
+
+  /** The PBX (re)started and has forgotten what it does not hold itself (rule 10). */
+  restarted(kind: Kind): void {
+    for (const [key, entry] of this.#reported) {
+      // The dump does not name uncachable states, so only a restart can end them.
+      if (entry.kind === 'device_state' && kind === entry.kind && !entry.cachable) {
+        this.#reported.delete(key)
+      }
+    }
+    this.#fences[kind].begin()
+  }
+
+  refreshAnswered(kind: Kind, failure?: Failure): void {
+    this.#fences[kind].refreshAnswered(failure)
+  }
+
+  fenceReturned(kind: Kind, nonce: number): void {
+    this.#fences[kind].returned(nonce)
+  }
+
+  /** The PBX is lost (rule 7): after `grace` its devices are withdrawn; its message counts stay (rule 22). */
+  lost(): void {
+    for (const kind of kinds) this.#fences[kind].abandon()
+    const { graceMs } = this.context.settings.liveness
+    this.context.agenda.set('pbx-grace', this.context.nowMs + graceMs, () => {
+      if (!this.#wasComplete) return
+      this.#isDead = true
+      for (const [key, entry] of this.#reported) {
+        if (entry.kind === 'device_state') this.#reported.delete(key)
+      }
+      this.#tellAll()
+      log(this.context, 'warn', 'Asterisk is lost, its device states are withdrawn')
+      this.outlets.onReadiness()
+    })
+  }
+
+  /** The filters changed: tells what may be told now and withdraws what may not. */
+  refilter(): void {
+    for (const [key, entry] of this.#reported) {
+      if (!this.#mayShare(entry)) this.#reported.delete(key)
+    }
+    // What the filters kept out before is not in the table: only Asterisk knows it.
+    if (!this.#isDead) for (const kind of kinds) this.#fences[kind].begin()
+  }
+
+  #dumped(kind: Kind, dump: Dump): void {
+    for (const [key, entry] of this.#reported) {
+      if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry)
+    }
+    if (kinds.every((each) => this.#fences[each].isComplete)) this.#wasComplete = true
+    if (this.isReady) this.#tellAll()
+    this.outlets.onReadiness()
+  }
+
+  /** The dump did not name it (rule 1). */
+  #sweep(key: Key, entry: StateEntry): void {
+    if (entry.kind === 'device_state') {
+      if (entry.cachable) this.#reported.delete(key)
+      return
+    }
+    // Asterisk keeps one count a mailbox: a peer's, injected, hides the own one from the dump.
+    if (this.outlets.isInjected(entry.id)) return
+    this.#reported.set(key, { ...entry, newMessages: 0, oldMessages: 0 })
+  }
+
+  #tellAll(): void {
+    for (const key of new Set([...this.#told.keys(), ...this.#reported.keys()])) this.#tell(key)
+  }
+
+  #tell(key: Key): void {
+    const entry = this.#reported.get(key)
+    const before = this.#told.get(key)
+    if (entry) {
+      if (before && isSameState(before, entry)) return
+      this.#told.set(key, entry)
+      this.outlets.onChange(entry)
+    } else if (before) {
+      this.#told.delete(key)
+      this.outlets.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) })
+    }
+  }
+
+  #mayShare(entry: StateEntry): boolean {
+    const { settings } = this.context
+    const share = settings.share[entry.kind]
+    if (!share.publish || !share.isShared(entry.id)) return false
+    if (entry.kind === 'device_state') return entry.cachable || settings.sharesUncachable
+    return this.#mayShareMailbox(entry.id, entry.newMessages + entry.oldMessages > 0)
+  }
+
+  /** Rule 5: an empty spool that is merely polled must not put the owner's lamp out. */
+  #mayShareMailbox(mailbox: string, hasMessages: boolean): boolean {
+    if (hasMessages) this.#ownedMailboxes.add(mailbox)
+    if (this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)) return true
+    if (this.outlets.isInjected(mailbox)) this.#giveAgain(mailbox)
+    return false
+  }
+
+  #giveAgain(mailbox: string): void {
+    const { agenda, nowMs } = this.context
+    const earliestMs = (this.#givenAgainMs.get(mailbox) ?? -Infinity) + mailboxAgainMs
+    const give = (): void => {
+      this.#givenAgainMs.set(mailbox, this.context.nowMs)
+      this.outlets.injectAgain(mailbox)
+    }
+    if (nowMs >= earliestMs) give()
+    else agenda.set(`mailbox-again:${mailbox}`, earliestMs, give)
+    health(
+      this.context,
+      `mailbox-polled:${mailbox}`,
+      'warning',
+      `The own Asterisk reports the mailbox ${mailbox} as empty, but it lives on another member. Set pollmailboxes=no ` +
+        `in voicemail.conf or remove the mailbox there; or, if it lives here, name it under ` +
+        `share.message_waiting.claim.`,
+    )
+  }
+}

@@ -1,0 +1,444 @@
+/**
+ * The other members: who is believed, what is held of each, and what of that the own Asterisk is given
+ * (rules 12, 14 to 16, 18, 21 to 23).
+ */
+import { Asks } from './asks.js'
+import { type Context, bareJid, count, health, log } from './context.js'
+import type { BridgeEvent, Failure } from './events.js'
+import type { Injection } from './injection.js'
+import type { MemberItem, Page, Status } from './messages.js'
+import { Objections, objectionTo } from './objections.js'
+import type { Peer } from './peer.js'
+import { Presence } from './presence.js'
+import { Pulls } from './pulls.js'
+import { Replica } from './replica.js'
+import { Rivals } from './rivals.js'
+import type { EntityId, FeedEntry, StateEntry } from './state.js'
+import { keyOf } from './state.js'
+import { Vitality } from './vitality.js'
+
+/** While a peer is up but not ready it is asked this often, plus jitter. */
+const syncingRetryMs = 1_000
+const subscribeRetryMs = 5_000
+/** A peer that refuses us is asked again after this. */
+const forbiddenRetryMs = 60_000
+
+type BatchReceived = Extract<BridgeEvent, { type: 'BatchReceived' }>
+
+export interface MembersOutlets {
+  /** The question who holds the own EID is settled. */
+  onIdentityJudged(): void
+}
+
+export class Members {
+  readonly presence: Presence
+  readonly rivals: Rivals
+  readonly #asks: Asks
+  readonly #pulls: Pulls
+  readonly #vitality: Vitality
+  readonly #peers = new Map<string, Peer>()
+  readonly #objections: Objections
+  /** The epoch in which a member said goodbye (rule 12). */
+  readonly #departed = new Map<string, string>()
+
+  constructor(
+    private readonly context: Context,
+    private readonly injection: Injection,
+    outlets: MembersOutlets,
+  ) {
+    this.#objections = new Objections(context)
+    this.#asks = new Asks(context)
+    this.presence = new Presence(context)
+    this.rivals = new Rivals(context, this.#asks, () => outlets.onIdentityJudged())
+    this.#pulls = new Pulls(context, {
+      onPage: (peer, from, page) => this.#mayTake(peer, from, page),
+      onComplete: (peer) => this.#synced(peer),
+      onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
+    })
+    this.#vitality = new Vitality(context, {
+      onQuiet: (peer) => this.#meet(peer, true),
+      onDeath: (peer) => this.#died(peer),
+      onStale: (peer) => this.#becameStale(peer),
+    })
+  }
+
+  get peers(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+
+  get count(): number {
+    return this.#peers.size
+  }
+
+  peer(jid: string): Peer | undefined {
+    return this.#peers.get(jid)
+  }
+
+  streamUp(): void {
+    this.context.agenda.cancel('own-stale')
+    this.#vitality.start(this.peers)
+    for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, false)
+  }
+
+  /** Peers' timers stop; after `stale_after` without the stream their devices are withdrawn here (rule 23). */
+  streamDown(): void {
+    this.#vitality.stop(this.peers)
+    for (const peer of this.peers) this.context.agenda.cancel(`ask:${peer.jid}`)
+    for (const peer of this.peers) this.#pulls.cancel(peer)
+    this.#pulls.reset()
+    this.#asks.reset()
+    this.presence.reset()
+    this.rivals.reset()
+    if (this.context.agenda.has('own-stale')) return
+    const { staleAfterMs } = this.context.settings.liveness
+    this.context.agenda.set('own-stale', this.context.nowMs + staleAfterMs, () => {
+      for (const peer of this.peers) this.#becameStale(peer)
+    })
+  }
+
+  /** Judges one item of `members` (rule 18). */
+  consider(item: MemberItem): void {
+    const { settings } = this.context
+    if (item.id === settings.jid) return
+    const objection = objectionTo(item, settings)
+    if (objection) {
+      this.#objections.complain(item, objection)
+      return
+    }
+    if (item.eid === settings.eid) {
+      this.rivals.consider(item)
+      return
+    }
+    const known = this.#peers.get(item.id)
+    if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
+    if (this.#departed.get(item.id) === item.epoch) return
+    const peer = this.#peers.get(item.id) ?? this.#add(item)
+    const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
+    const isNews = hasMoved || peer.item.epoch !== item.epoch
+    peer.item = item
+    if (hasMoved) this.#pulls.cancel(peer)
+    if (peer.refusal !== undefined) this.#judgeAgain(peer)
+    else if (!known || isNews || peer.life === 'dead' || peer.life === 'unknown')
+      this.#meet(peer, false)
+  }
+
+  presenceReceived(from: string, isAvailable: boolean): void {
+    this.presence.received(from, isAvailable)
+    const peer = this.#peers.get(bareJid(from))
+    if (peer?.item.jid === from && peer.refusal === undefined) {
+      // The server says that its stream ended; an answer cancels that (rule 21).
+      if (!isAvailable) this.#vitality.suspect(peer, 'its stream ended')
+      this.#inquire(peer)
+    }
+    if (!isAvailable) this.rivals.unavailable(from)
+  }
+
+  batchReceived({ service, publisher, batch }: BatchReceived): void {
+    const peer = this.#holder(batch.eid)
+    const objection = !peer
+      ? 'not a member'
+      : peer.item.service !== service
+        ? 'another service'
+        : publisher !== undefined && bareJid(publisher) !== peer.jid
+          ? 'another publisher'
+          : undefined
+    if (!peer || objection !== undefined) {
+      count(this.context, 'refused_items', { kind: 'feed', reason: objection ?? 'not a member' })
+      return
+    }
+    if (this.#departed.get(peer.jid) === batch.epoch) return
+    if (batch.isBye && batch.epoch === peer.replica.epoch) {
+      this.#depart(peer, 'it said goodbye')
+      return
+    }
+    const outcome = peer.replica.apply(batch)
+    if (batch.epoch === peer.replica.epoch) this.#vitality.heard(peer)
+    if (outcome === 'gap') this.#pulls.restart(peer)
+    else if (outcome === 'foreign') this.#pulls.request(peer)
+  }
+
+  pageReceived(token: number, from: string, page: Page): void {
+    this.#pulls.pageReceived(token, from, page)
+  }
+
+  pullFailed(token: number, failure: Failure): void {
+    this.#pulls.failed(token, failure)
+  }
+
+  statusReceived(token: number, from: string, status: Status): void {
+    this.#asks.answered(token, from, status)
+  }
+
+  askFailed(token: number, failure: Failure): void {
+    this.#asks.failed(token, failure)
+  }
+
+  subscribed(jid: string): void {
+    const peer = this.#peers.get(jid)
+    if (peer) this.#inquire(peer)
+  }
+
+  subscribeFailed(jid: string, failure: Failure): void {
+    const peer = this.#peers.get(jid)
+    if (!peer || failure.condition === 'disconnected') return
+    this.#complain(jid, `its feed cannot be subscribed to: ${failure.reason}`)
+    // It may be absent with its nodes; its answer tells, and its message counts are read then.
+    this.#inquire(peer)
+    this.#meetLater(peer, subscribeRetryMs)
+  }
+
+  /** What an absent member's retained node holds (rule 22). */
+  retainedRead(eid: EntityId, entries: readonly StateEntry[]): void {
+    const peer = this.#holder(eid)
+    if (peer?.life === 'dead') peer.replica.takeRetained(entries)
+  }
+
+  /** It could not be read: the next look at `members` tries again. */
+  retainedUnread(eid: EntityId): void {
+    const peer = this.#holder(eid)
+    if (peer?.life === 'dead' && peer.replica.size === 0) peer.life = 'unknown'
+  }
+
+  /** Nodes were disturbed: subscriptions may be gone. */
+  resubscribe(): void {
+    for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, true)
+  }
+
+  /** Drops what is kept of a member, its message counts too (rule 22); `false` where it is not known. */
+  forget(jid: string): boolean {
+    const peer = this.#peers.get(jid)
+    if (peer) this.#depart(peer, 'it was forgotten')
+    return peer !== undefined
+  }
+
+  /** The configuration was read again: trust and filters may have changed. */
+  reconfigured(): void {
+    this.presence.retrust()
+    for (const peer of this.peers) {
+      if (this.context.settings.isTrusted(peer.jid)) this.#giveAll(peer)
+      else this.#dismiss(peer, 'it is no longer trusted')
+    }
+  }
+
+  #add(item: MemberItem): Peer {
+    const peer: Peer = {
+      jid: item.id,
+      eid: item.eid,
+      item,
+      life: 'unknown',
+      isBelieved: false,
+      refusal: undefined,
+      isStale: false,
+      isSynced: false,
+      lastHeardMs: this.context.nowMs,
+      replica: new Replica((entry) => this.#changed(peer, entry)),
+    }
+    this.#peers.set(item.id, peer)
+    return peer
+  }
+
+  /** Makes itself known to the peer, follows its feed, and asks where it stands. */
+  #meet(peer: Peer, isAgain: boolean): void {
+    const { jid, service, eid } = peer.item
+    this.presence.tell(jid)
+    this.context.emit({ to: 'cluster', do: 'subscribe', member: peer.jid, service, eid, isAgain })
+  }
+
+  #meetLater(peer: Peer, delayMs: number): void {
+    const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
+    this.context.agenda.set(`ask:${peer.jid}`, atMs, () => this.#meet(peer, false))
+  }
+
+  #inquire(peer: Peer): void {
+    this.#asks.ask('peer', peer.item.jid, {
+      answered: (from, status) => {
+        if (this.#mayTake(peer, from, status)) this.#compare(peer, status)
+      },
+      failed: (failure) => this.#unanswered(peer, failure),
+    })
+  }
+
+  #compare(peer: Peer, status: Status): void {
+    if (peer.replica.isCurrent(status) && !peer.replica.isPulling) this.#synced(peer)
+    else this.#pulls.request(peer)
+  }
+
+  /** Judges the answer of a peer; `true` where its table may be taken from it. */
+  #mayTake(peer: Peer, from: string, status: Status): boolean {
+    if (this.#peers.get(peer.jid) !== peer || peer.refusal !== undefined) return false
+    // It has moved to another full JID since it was asked; that one is asked too.
+    if (from !== peer.item.jid) return false
+    if (status.eid !== peer.eid) {
+      this.#refuse(peer, 'it does not answer for the EID that it claims')
+      return false
+    }
+    if (status.phase === 'leaving') {
+      this.#depart(peer, 'it is leaving')
+      return false
+    }
+    const incumbent = this.#incumbent(peer)
+    if (incumbent) {
+      this.#refuse(peer, `the live member ${incumbent.jid} holds its EID ${peer.eid}`)
+      return false
+    }
+    peer.isBelieved = true
+    this.#vitality.heard(peer)
+    if (status.phase === 'ready') return true
+    this.#vitality.heldBack(peer)
+    this.#pulls.requestLater(peer, syncingRetryMs)
+    return false
+  }
+
+  /** Another live member that holds the peer's EID. */
+  #incumbent(peer: Peer): Peer | undefined {
+    for (const other of this.peers) {
+      const isLive = other.life === 'alive' || other.life === 'suspected'
+      if (other !== peer && other.eid === peer.eid && other.isBelieved && isLive) return other
+    }
+    return undefined
+  }
+
+  /** The peer from whose feed batches with that EID are taken. */
+  #holder(eid: EntityId): Peer | undefined {
+    let holder: Peer | undefined
+    for (const peer of this.peers) {
+      if (peer.eid === eid && peer.refusal === undefined && (!holder || peer.isBelieved))
+        holder = peer
+    }
+    return holder
+  }
+
+  #synced(peer: Peer): void {
+    this.#vitality.synced(peer)
+    peer.isSynced = true
+    const wasStale = peer.isStale
+    peer.isStale = false
+    if (wasStale) this.#giveAll(peer)
+    this.injection.confirm(peer.eid)
+    health(this.context, `member:${peer.jid}`, 'warning')
+  }
+
+  #unanswered(peer: Peer, failure: Failure): void {
+    if (failure.condition === 'disconnected' || this.#peers.get(peer.jid) !== peer) return
+    if (failure.condition === 'forbidden') {
+      this.#complain(peer.jid, 'it refuses this member: its trust does not name this JID')
+      this.#pulls.requestLater(peer, forbiddenRetryMs)
+      return
+    }
+    switch (peer.life) {
+      case 'unknown':
+        peer.life = 'dead'
+        this.#readRetained(peer)
+        return
+      case 'alive':
+      case 'suspected':
+        this.#vitality.suspect(peer, failure.reason)
+        this.#pulls.requestLater(peer)
+        return
+      case 'dead':
+        return
+    }
+  }
+
+  #readRetained(peer: Peer): void {
+    const { service, eid } = peer.item
+    const kind = 'message_waiting'
+    this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
+  }
+
+  #died(peer: Peer): void {
+    this.#pulls.cancel(peer)
+    peer.isSynced = false
+    peer.replica.discardDevices()
+    this.#judgeRefused(peer.eid)
+  }
+
+  #becameStale(peer: Peer): void {
+    if (peer.isStale) return
+    peer.isStale = true
+    log(this.context, 'warn', 'device states of a member are stale and withdrawn', {
+      peer: peer.jid,
+    })
+    this.#giveAll(peer)
+  }
+
+  /** The peer goes for good: everything of it is withdrawn, its epoch ignored (rules 12 and 24). */
+  #depart(peer: Peer, reason: string): void {
+    this.#departed.set(peer.jid, peer.replica.epoch ?? peer.item.epoch)
+    this.#dismiss(peer, reason)
+  }
+
+  /** Withdraws everything of a peer and drops it. */
+  #dismiss(peer: Peer, reason: string): void {
+    log(this.context, 'info', 'member is gone for good', { peer: peer.jid, reason })
+    this.#release(peer)
+    const { service, eid } = peer.item
+    this.#peers.delete(peer.jid)
+    this.injection.withdrawMember(eid)
+    this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
+    health(this.context, `member:${peer.jid}`, 'warning')
+    this.#judgeRefused(eid)
+  }
+
+  #refuse(peer: Peer, reason: string): void {
+    const isNews = peer.refusal !== reason
+    peer.refusal = reason
+    peer.isBelieved = false
+    peer.life = 'unknown'
+    this.#release(peer)
+    if (!isNews) return
+    count(this.context, 'refused_members', { reason: 'identity' })
+    this.#complain(peer.jid, `it is refused: ${reason}`)
+  }
+
+  #release(peer: Peer): void {
+    this.#vitality.forget(peer)
+    this.#pulls.cancel(peer)
+    this.context.agenda.cancel(`ask:${peer.jid}`)
+    peer.replica.discardAll()
+  }
+
+  /** Those that were refused for that EID are judged again: its holder has left. */
+  #judgeRefused(eid: EntityId): void {
+    for (const peer of this.peers) {
+      if (peer.eid === eid && peer.refusal !== undefined) this.#judgeAgain(peer)
+    }
+  }
+
+  #judgeAgain(peer: Peer): void {
+    if (this.#incumbent(peer)) return
+    peer.refusal = undefined
+    this.#meet(peer, false)
+  }
+
+  #complain(jid: string, what: string): void {
+    health(this.context, `member:${jid}`, 'warning', `${jid}: ${what}`)
+    log(this.context, 'warn', 'member has a problem', { peer: jid, problem: what })
+  }
+
+  /** Gives Asterisk what it should hold of that peer, and takes back what not. */
+  #giveAll(peer: Peer): void {
+    for (const entry of peer.replica.entries()) this.#give(peer, entry)
+  }
+
+  #changed(peer: Peer, entry: FeedEntry): void {
+    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id)
+    else this.#give(peer, entry)
+  }
+
+  #give(peer: Peer, entry: StateEntry): void {
+    const share = this.context.settings.share[entry.kind]
+    const isStale = peer.isStale && entry.kind === 'device_state'
+    if (share.subscribe && share.isShared(entry.id) && !isStale)
+      this.injection.want(peer.eid, entry)
+    else this.injection.unwant(peer.eid, entry.kind, entry.id)
+  }
+
+  /** Every origin's part of one device or mailbox, as it is held here. */
+  *parts(kind: StateEntry['kind'], id: string): Generator<{ peer: Peer; entry: StateEntry }> {
+    for (const peer of this.peers) {
+      const entry = peer.replica.get(keyOf(kind, id))
+      if (entry) yield { peer, entry }
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** One other member, as far as it is known here. */
+import type { MemberItem } from './messages.js'
+import type { Replica } from './replica.js'
+import type { EntityId } from './state.js'
+
+/**
+ * `unknown`: seen in `members`, not yet heard. `suspected`: the server says that it is gone, `grace` runs. `dead`: its
+ * device states are withdrawn, its message counts stay (rules 21 and 22).
+ */
+export type Life = 'unknown' | 'alive' | 'suspected' | 'dead'
+
+export interface Peer {
+  /** Bare JID. */
+  readonly jid: string
+  readonly eid: EntityId
+  item: MemberItem
+  life: Life
+  /** It answered for its EID from the full JID that it claims, and nobody else alive holds that EID (rule 18). */
+  isBelieved: boolean
+  /** Why it is not believed, where it was refused. */
+  refusal: string | undefined
+  /** Its device states are held, but no longer given to Asterisk (rules 16 and 23). */
+  isStale: boolean
+  /** Its table is complete as of its epoch and sequence. */
+  isSynced: boolean
+  lastHeardMs: number
+  readonly replica: Replica
+}

@@ -1,0 +1,126 @@
+/** Pulls snapshots from the peers, one at a time; the others wait (rules 14 to 16). */
+import type { Context } from './context.js'
+import type { Failure } from './events.js'
+import type { Page } from './messages.js'
+import type { Peer } from './peer.js'
+
+const restartMs = 200
+const busyMs = 300
+const retryMs = 2_000
+
+export interface PullsOutlets {
+  /** The peer answered; `false` where it must not be believed, left, or is not ready. */
+  onPage(peer: Peer, from: string, page: Page): boolean
+  onComplete(peer: Peer): void
+  onUnanswered(peer: Peer, failure: Failure): void
+}
+
+export class Pulls {
+  readonly #waiting = new Set<Peer>()
+  #active: { readonly peer: Peer; token: number } | undefined
+  #token = 0
+
+  constructor(
+    private readonly context: Context,
+    private readonly outlets: PullsOutlets,
+  ) {}
+
+  /** Pulls that peer's snapshot as soon as it is its turn. */
+  request(peer: Peer): void {
+    peer.isSynced = false
+    this.context.agenda.cancel(timer(peer))
+    if (this.#active?.peer === peer) return
+    this.#waiting.add(peer)
+    this.#next()
+  }
+
+  /** A batch is missing: what is being pulled from that peer starts again, or is pulled. */
+  restart(peer: Peer): void {
+    if (this.#active?.peer === peer) this.#leaveActive()
+    this.request(peer)
+  }
+
+  requestLater(peer: Peer, delayMs = retryMs): void {
+    peer.isSynced = false
+    const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
+    this.context.agenda.set(timer(peer), atMs, () => this.request(peer))
+  }
+
+  cancel(peer: Peer): void {
+    this.#waiting.delete(peer)
+    this.context.agenda.cancel(timer(peer))
+    if (this.#active?.peer !== peer) return
+    this.#leaveActive()
+    this.#next()
+  }
+
+  pageReceived(token: number, from: string, page: Page): void {
+    const peer = this.#take(token)
+    if (!peer) return
+    if (!this.outlets.onPage(peer, from, page)) {
+      if (this.#active?.peer === peer) this.#leaveActive()
+      this.#next()
+      return
+    }
+    switch (peer.replica.takePage(page)) {
+      case 'more':
+        this.#ask(peer)
+        return
+      case 'done':
+        this.#active = undefined
+        peer.isSynced = true
+        this.outlets.onComplete(peer)
+        break
+      case 'restart':
+        this.#leaveActive()
+        this.requestLater(peer, restartMs)
+        break
+    }
+    this.#next()
+  }
+
+  failed(token: number, failure: Failure): void {
+    const peer = this.#take(token)
+    if (!peer) return
+    this.#leaveActive()
+    if (failure.condition === 'resource-constraint') this.requestLater(peer, busyMs)
+    else if (failure.condition !== 'disconnected') this.outlets.onUnanswered(peer, failure)
+    this.#next()
+  }
+
+  /** The stream is down: no answer will come. */
+  reset(): void {
+    this.#waiting.clear()
+    this.#leaveActive()
+  }
+
+  #take(token: number): Peer | undefined {
+    return this.#active?.token === token ? this.#active.peer : undefined
+  }
+
+  #leaveActive(): void {
+    this.#active?.peer.replica.abandonPull()
+    this.#active = undefined
+  }
+
+  #next(): void {
+    if (this.#active) return
+    for (const peer of this.#waiting) {
+      this.#waiting.delete(peer)
+      peer.replica.beginPull()
+      this.#ask(peer)
+      return
+    }
+  }
+
+  #ask(peer: Peer): void {
+    this.#token += 1
+    this.#active = { peer, token: this.#token }
+    const query = peer.replica.nextQuery
+    this.context.emit({ to: 'cluster', do: 'pull', jid: peer.item.jid, query, token: this.#token })
+  }
+}
+
+function timer(peer: Peer): string {
+  return `pull:${peer.jid}`
+}

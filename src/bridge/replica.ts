@@ -1,0 +1,210 @@
+/**
+ * What is held of one peer: its table as far as its feed and its snapshot told, each entry with the sequence number
+ * that it is known from (rules 11 to 14). Pure bookkeeping; who is believed and alive is decided elsewhere.
+ */
+import type { Batch, Page, PageQuery, Status } from './messages.js'
+import { maxEntries } from './messages.js'
+import type { FeedEntry, Key, Kind, StateEntry } from './state.js'
+import { idOfKey, isSameState, keyOf, kindOfKey } from './state.js'
+
+/** Batches that outran the first page are kept up to this many; a gap mends what is beyond. */
+const maxEarlyBatches = 64
+
+interface Held {
+  readonly entry: StateEntry
+  /** Sequence number as of which it is known; 0 for what another epoch told. */
+  sequence: number
+  /** The pull whose page named it last; 0 where a batch told it since. */
+  readonly pull: number
+}
+
+interface Pull {
+  readonly number: number
+  readonly early: Batch[]
+  /** What went away during the pull, and when: an older page must not bring it back. */
+  readonly tombstones: Map<Key, number>
+  /** For each page: the last key that it covers, and its sequence number. */
+  readonly pages: { readonly upTo: Key | undefined; readonly sequence: number }[]
+  after?: { readonly kind: Kind; readonly id: string }
+}
+
+export type BatchOutcome =
+  /** Applied, or kept until the first page. */
+  | 'applied'
+  /** Already held. */
+  | 'duplicate'
+  /** Batches are missing before it: pull. Applied as far as it goes. */
+  | 'gap'
+  /** Of an epoch that is not held: pull. */
+  | 'foreign'
+
+export type PageOutcome = 'more' | 'done' | 'restart'
+
+export class Replica {
+  readonly #table = new Map<Key, Held>()
+  #epoch: string | undefined
+  #sequence = 0
+  #pull: Pull | undefined
+  #pullCount = 0
+
+  /** `onChange` is called for every entry that changes or goes. */
+  constructor(private readonly onChange: (entry: FeedEntry) => void) {}
+
+  get epoch(): string | undefined {
+    return this.#epoch
+  }
+
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  get isPulling(): boolean {
+    return this.#pull !== undefined
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  *entries(): Generator<StateEntry> {
+    for (const held of this.#table.values()) yield held.entry
+  }
+
+  get(key: Key): StateEntry | undefined {
+    return this.#table.get(key)?.entry
+  }
+
+  /** Does that status say that nothing is missing here? */
+  isCurrent(status: Status): boolean {
+    return this.#epoch === status.epoch && this.#sequence === status.sequence
+  }
+
+  apply(batch: Batch): BatchOutcome {
+    if (this.#pull && this.#pull.pages.length === 0) {
+      if (this.#pull.early.length < maxEarlyBatches) this.#pull.early.push(batch)
+      if (batch.epoch !== this.#epoch) return 'applied'
+    }
+    if (batch.epoch !== this.#epoch) return 'foreign'
+    if (batch.sequence <= this.#sequence) return 'duplicate'
+    const isGap = batch.sequence !== this.#sequence + 1
+    // A gap keeps the number where it was, so that the status question shows what is missing.
+    if (!isGap) this.#sequence = batch.sequence
+    for (const entry of batch.entries) this.#applyEntry(entry, batch.sequence)
+    return isGap ? 'gap' : 'applied'
+  }
+
+  /** Starts a pull, or starts it again; `nextQuery` says what to ask. */
+  beginPull(): void {
+    this.#pullCount += 1
+    this.#pull = { number: this.#pullCount, early: [], tombstones: new Map(), pages: [] }
+  }
+
+  abandonPull(): void {
+    this.#pull = undefined
+  }
+
+  get nextQuery(): PageQuery {
+    const after = this.#pull?.after
+    return { ...(after && { after }), max: maxEntries }
+  }
+
+  /** Takes the next page of the pull; the caller has seen that its phase is `ready` and its sender the peer itself. */
+  takePage(page: Page): PageOutcome {
+    const pull = this.#pull
+    if (!pull) return 'restart'
+    if (pull.pages.length === 0) this.#takeEpoch(page)
+    else if (page.epoch !== this.#epoch) return 'restart'
+    const last = page.entries.at(-1)
+    // A page that does not advance would be asked for again for ever.
+    if (!page.isLast && !last) return 'restart'
+    const upTo = page.isLast || !last ? undefined : keyOf(last.kind, last.id)
+    for (const entry of page.entries) this.#takeEntry(pull, entry, page.sequence)
+    const isFirst = pull.pages.length === 0
+    pull.pages.push({ upTo, sequence: page.sequence })
+    if (isFirst && !this.#replayEarly(pull, page)) return 'restart'
+    if (last) pull.after = { kind: last.kind, id: last.id }
+    if (!page.isLast) return 'more'
+    this.#sweep(pull)
+    this.#pull = undefined
+    return 'done'
+  }
+
+  /** The peer is dead: its devices, epoch and sequence are discarded; its message counts stay (rule 22). */
+  discardDevices(): void {
+    this.#forgetOrder()
+    for (const key of this.#table.keys()) {
+      if (kindOfKey(key) === 'device_state') this.#drop(key)
+    }
+  }
+
+  /** The peer has left for good, or is forgotten. */
+  discardAll(): void {
+    this.#forgetOrder()
+    for (const key of this.#table.keys()) this.#drop(key)
+  }
+
+  /** Takes an absent peer's message counts from its retained node (rule 22). */
+  takeRetained(entries: readonly StateEntry[]): void {
+    if (this.#epoch !== undefined) return
+    for (const entry of entries) this.#set(keyOf(entry.kind, entry.id), entry, 0)
+  }
+
+  #forgetOrder(): void {
+    this.#epoch = undefined
+    this.#sequence = 0
+    this.#pull = undefined
+  }
+
+  /** Only the member's own answer sets its epoch; entries of another epoch are always older (rule 12). */
+  #takeEpoch(page: Page): void {
+    if (page.epoch !== this.#epoch) for (const held of this.#table.values()) held.sequence = 0
+    this.#epoch = page.epoch
+    this.#sequence = page.sequence
+  }
+
+  #replayEarly(pull: Pull, page: Page): boolean {
+    for (const batch of pull.early) {
+      if (batch.epoch !== page.epoch) continue
+      if (this.apply(batch) === 'gap') return false
+    }
+    return true
+  }
+
+  #takeEntry(pull: Pull, entry: StateEntry, sequence: number): void {
+    const key = keyOf(entry.kind, entry.id)
+    if ((pull.tombstones.get(key) ?? -1) > sequence) return
+    const held = this.#table.get(key)
+    if (!held || held.sequence <= sequence) this.#set(key, entry, sequence, pull.number)
+  }
+
+  #sweep(pull: Pull): void {
+    for (const [key, held] of this.#table) {
+      if (held.pull === pull.number) continue
+      const page = pull.pages.find(({ upTo }) => upTo === undefined || key <= upTo)
+      if (page && held.sequence <= page.sequence) this.#drop(key)
+    }
+  }
+
+  #applyEntry(entry: FeedEntry, sequence: number): void {
+    if (entry.kind !== 'gone') {
+      const key = keyOf(entry.kind, entry.id)
+      const held = this.#table.get(key)
+      if (!held || held.sequence < sequence) this.#set(key, entry, sequence)
+      return
+    }
+    const key = keyOf(entry.of, entry.id)
+    this.#pull?.tombstones.set(key, sequence)
+    if ((this.#table.get(key)?.sequence ?? Infinity) < sequence) this.#drop(key)
+  }
+
+  #set(key: Key, entry: StateEntry, sequence: number, pull = 0): void {
+    const before = this.#table.get(key)
+    this.#table.set(key, { entry, sequence, pull })
+    if (!before || !isSameState(before.entry, entry)) this.onChange(entry)
+  }
+
+  #drop(key: Key): void {
+    this.#table.delete(key)
+    this.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) })
+  }
+}

@@ -1,0 +1,70 @@
+/** Serves the own table in pages, two readers at a time (rules 14 and 15). */
+import { type Page, type PageQuery, maxEntries } from './messages.js'
+import { type FeedEntry, type Key, type StateEntry, keyOf } from './state.js'
+import { maxEntriesOctets, wireOctets } from './wire.js'
+
+const maxReaders = 2
+/** A reader that asks for no further page for this long has given up. */
+const readerIdleMs = 3_000
+
+export class SnapshotServer {
+  readonly #readers = new Map<string, number>()
+  #sortedKeys: readonly Key[] | undefined
+
+  constructor(private readonly table: ReadonlyMap<Key, StateEntry>) {}
+
+  /** The table has changed by this entry; the order of its keys is kept unless one came or went. */
+  changed(entry: FeedEntry): void {
+    const keys = this.#sortedKeys
+    if (!keys) return
+    if (entry.kind !== 'gone') {
+      const key = keyOf(entry.kind, entry.id)
+      if (keys[firstAfter(keys, key) - 1] === key) return
+    }
+    this.#sortedKeys = undefined
+  }
+
+  /** Takes a place for that reader; `false` where it has to wait. */
+  admit(reader: string, nowMs: number): boolean {
+    for (const [other, lastMs] of this.#readers) {
+      if (nowMs - lastMs > readerIdleMs) this.#readers.delete(other)
+    }
+    if (!this.#readers.has(reader) && this.#readers.size >= maxReaders) return false
+    this.#readers.set(reader, nowMs)
+    return true
+  }
+
+  /** Gives up that reader's place: it has its last page. */
+  dismiss(reader: string): void {
+    this.#readers.delete(reader)
+  }
+
+  /** The entries of one page, in key order, below the bounds on entries and octets. */
+  page(query: PageQuery): Pick<Page, 'entries' | 'isLast'> {
+    const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
+    const entries: StateEntry[] = []
+    const limit = Math.min(query.max, maxEntries)
+    let octets = 0
+    let index = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
+    for (; index < keys.length && entries.length < limit; index += 1) {
+      const entry = this.table.get(keys[index] as Key)
+      if (!entry) continue
+      octets += wireOctets(entry)
+      if (octets > maxEntriesOctets) break
+      entries.push(entry)
+    }
+    return { entries, isLast: index >= keys.length }
+  }
+}
+
+/** Index of the first key greater than `key` (binary search). */
+function firstAfter(keys: readonly Key[], key: Key): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((keys[middle] as Key) <= key) low = middle + 1
+    else high = middle
+  }
+  return low
+}

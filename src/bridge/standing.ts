@@ -1,0 +1,172 @@
+/**
+ * The own standing in the cluster: stream, own nodes, the reading of `members`, the announcement (rules 17, 19, 20).
+ * Each step starts when what it needs is there, and starts again when that was lost.
+ */
+import { type Context, health, log } from './context.js'
+import type { Failure, NodeChange } from './events.js'
+import type { MemberItem } from './messages.js'
+
+const membersReadMs = 60_000
+const retryMs = 5_000
+/** What a retry cannot be expected to mend is tried again more rarely. */
+const hopelessRetryMs = 30_000
+/** A burst of changes to nodes is answered once. */
+const disturbedMs = 500
+
+export interface StandingOutlets {
+  onStreamUp(): void
+  onStreamDown(): void
+  onMembersRead(items: readonly MemberItem[]): void
+  /** Subscriptions may be gone. */
+  onDisturbed(): void
+  /** Nodes were made, members read: what waited for that may go on. */
+  onProgress(): void
+  /** The own nodes are gone. */
+  onNodesLost(): void
+}
+
+export class Standing {
+  /** The own full JID while the stream is up. */
+  jid: string | undefined
+  /** The cap on items of the own retained nodes, while those are known to exist. */
+  windowItems: number | undefined
+  #announcedEpoch: string | undefined
+
+  constructor(
+    private readonly context: Context,
+    private readonly outlets: StandingOutlets,
+  ) {}
+
+  streamUp(jid: string): void {
+    this.jid = jid
+    health(this.context, 'stream', 'error')
+    health(this.context, 'stream-conflict', 'error')
+    log(this.context, 'info', 'stream is up', { jid })
+    this.outlets.onStreamUp()
+    this.#makeNodes()
+  }
+
+  streamDown(reason: string): void {
+    if (this.jid === undefined) return
+    this.jid = undefined
+    this.windowItems = undefined
+    this.#announcedEpoch = undefined
+    health(this.context, 'stream', 'error', `the XMPP stream is down: ${reason}`)
+    log(this.context, 'warn', 'stream is down', { reason })
+    for (const timer of ['nodes', 'members', 'disturbed', 'announce']) {
+      this.context.agenda.cancel(timer)
+    }
+    this.outlets.onStreamDown()
+  }
+
+  streamConflicted(): void {
+    const text =
+      `another bridge uses the JID ${this.context.settings.jid} with this EID and has ended the stream. ` +
+      `Give each bridge its own account and each Asterisk its own entityid.`
+    health(this.context, 'stream-conflict', 'error', text)
+    log(this.context, 'error', 'another bridge uses this JID')
+  }
+
+  nodesMade(windowItems: number): void {
+    if (this.jid === undefined) return
+    this.windowItems = windowItems
+    health(this.context, 'nodes', 'error')
+    this.readMembers()
+    this.outlets.onProgress()
+  }
+
+  nodesFailed(failure: Failure): void {
+    if (failure.condition === 'disconnected' || this.jid === undefined) return
+    const text = `failed to make the own pubsub nodes: ${failure.reason}`
+    health(this.context, 'nodes', 'error', text)
+    log(this.context, 'error', 'own nodes not made', { reason: failure.reason })
+    // The peers' states can be followed all the same.
+    this.readMembers()
+    this.#after('nodes', failure.isTemporary ? retryMs : hopelessRetryMs, () => this.#makeNodes())
+  }
+
+  /** The server says that an own node is gone. */
+  nodesLost(): void {
+    this.windowItems = undefined
+    this.#announcedEpoch = undefined
+    this.outlets.onNodesLost()
+    this.#disturbed()
+  }
+
+  nodeDisturbed(change: NodeChange): void {
+    if (change === 'retracted') this.readMembersSoon()
+    else this.#disturbed()
+  }
+
+  readMembers(): void {
+    this.context.emit({ to: 'cluster', do: 'readMembers' })
+    this.#after('members', membersReadMs, () => this.readMembers())
+  }
+
+  /** Somebody is there who is not in what was read. */
+  readMembersSoon(): void {
+    if (this.context.agenda.has('disturbed') || this.jid === undefined) return
+    this.#after('disturbed', disturbedMs, () => this.readMembers())
+  }
+
+  membersRead(items: readonly MemberItem[]): void {
+    if (this.jid === undefined) return
+    health(this.context, 'members-read', 'error')
+    this.outlets.onMembersRead(items)
+    const own = items.find((item) => item.id === this.context.settings.jid)
+    // Missing or not ours: it is published again.
+    if (own?.epoch !== this.#announcedEpoch || own?.jid !== this.jid)
+      this.#announcedEpoch = undefined
+    this.outlets.onProgress()
+  }
+
+  membersUnread(failure: Failure): void {
+    if (failure.condition === 'disconnected' || this.jid === undefined) return
+    health(this.context, 'members-read', 'error', `failed to read the members: ${failure.reason}`)
+    if (failure.condition === 'item-not-found')
+      this.#after('nodes', retryMs, () => this.#makeNodes())
+    else this.#after('members', retryMs, () => this.readMembers())
+  }
+
+  /** Publishes the member item, unless it stands. */
+  announce(epoch: string): void {
+    if (this.jid === undefined || this.#announcedEpoch === epoch) return
+    this.#announcedEpoch = epoch
+    const { jid: id, eid, name, service, version } = this.context.settings
+    const item = { id, eid, name, jid: this.jid, service, epoch, version }
+    this.context.emit({ to: 'cluster', do: 'announce', item })
+  }
+
+  announced(): void {
+    health(this.context, 'announce', 'error')
+    log(this.context, 'info', 'announced as a member')
+  }
+
+  announceFailed(failure: Failure): void {
+    this.#announcedEpoch = undefined
+    if (failure.condition === 'disconnected' || this.jid === undefined) return
+    const text = `failed to publish the member item: ${failure.reason}`
+    health(this.context, 'announce', 'error', text)
+    if (failure.condition === 'item-not-found') this.nodesLost()
+    this.#after('announce', failure.isTemporary ? retryMs : hopelessRetryMs, () =>
+      this.outlets.onProgress(),
+    )
+  }
+
+  #makeNodes(): void {
+    this.context.emit({ to: 'cluster', do: 'makeOwnNodes' })
+  }
+
+  /** Nodes or subscriptions are gone: makes and subscribes again what is missing (rule 19). */
+  #disturbed(): void {
+    if (this.jid === undefined) return
+    this.#after('disturbed', disturbedMs, () => {
+      this.#makeNodes()
+      this.outlets.onDisturbed()
+    })
+  }
+
+  #after(timer: string, delayMs: number, run: () => void): void {
+    this.context.agenda.set(timer, this.context.nowMs + delayMs, run)
+  }
+}

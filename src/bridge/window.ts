@@ -1,0 +1,138 @@
+/**
+ * The own retained nodes, written behind: what any XMPP client can inspect, one item per device or mailbox (rule 26).
+ * Bridges do not depend on it for device states, so it yields: one write at a time, then a rest.
+ */
+import type { Context } from './context.js'
+import { health } from './context.js'
+import type { Failure } from './events.js'
+import type { Key, Kind, StateEntry } from './state.js'
+import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
+
+const auditMs = 5 * 60_000
+const retryMs = 1_000
+const maxRestMs = 5_000
+
+export class Window {
+  readonly #dirty = new Set<Key>()
+  #isOpen = false
+  #writing: Key | undefined
+  #writingSinceMs = 0
+  #itemCap = Infinity
+
+  constructor(
+    private readonly context: Context,
+    private readonly table: ReadonlyMap<Key, StateEntry>,
+    /** How many members share the server. */
+    private readonly memberCount: () => number,
+    private readonly onNodeLost: () => void,
+  ) {}
+
+  /** How many items wait to be written. */
+  get pendingCount(): number {
+    return this.#dirty.size
+  }
+
+  change(kind: Kind, id: string): void {
+    this.#dirty.add(keyOf(kind, id))
+    this.#pump()
+  }
+
+  /** The nodes exist and keep at most `itemCap` items each; what they hold is compared with the table. */
+  open(itemCap: number): void {
+    this.#itemCap = itemCap
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.#audit()
+    this.#pump()
+  }
+
+  close(): void {
+    this.#isOpen = false
+    if (this.#writing !== undefined) this.#dirty.add(this.#writing)
+    this.#writing = undefined
+    for (const timer of ['window-rest', 'window-audit']) this.context.agenda.cancel(timer)
+  }
+
+  /** Compares what the own node of that kind holds with the table. */
+  read(kind: Kind, entries: readonly StateEntry[], broken: readonly string[]): void {
+    const found = new Set<Key>()
+    for (const entry of entries) {
+      const key = keyOf(kind, entry.id)
+      found.add(key)
+      const wanted = this.table.get(key)
+      if (!wanted || !isSameState(wanted, entry)) this.#dirty.add(key)
+    }
+    for (const id of broken) this.#dirty.add(keyOf(kind, id))
+    const wanted = [...this.table.values()].filter((entry) => entry.kind === kind)
+    // Beyond the cap the server evicts an item for each that is written: only changes are worth it.
+    if (wanted.length <= this.#itemCap) {
+      for (const { id } of wanted) {
+        const key = keyOf(kind, id)
+        if (!found.has(key)) this.#dirty.add(key)
+      }
+    }
+    this.#pump()
+  }
+
+  written(): void {
+    const tookMs = this.context.nowMs - this.#writingSinceMs
+    this.#writing = undefined
+    health(this.context, 'window', 'warning')
+    this.#rest(Math.min(tookMs * (1 + this.memberCount()), maxRestMs))
+  }
+
+  failed(failure: Failure): void {
+    const key = this.#writing
+    this.#writing = undefined
+    if (key === undefined || failure.condition === 'disconnected') return
+    const isRetraction = !this.table.has(key)
+    if (failure.condition === 'item-not-found' && isRetraction) {
+      this.#rest(0)
+      return
+    }
+    health(
+      this.context,
+      'window',
+      'warning',
+      `failed to write to the own retained node: ${failure.reason}`,
+    )
+    if (failure.condition === 'item-not-found') this.onNodeLost()
+    if (failure.isTemporary || failure.condition === 'item-not-found') this.#dirty.add(key)
+    this.#rest(retryMs)
+  }
+
+  #audit(): void {
+    const { service, eid } = this.context.settings
+    for (const kind of kinds) {
+      this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
+    }
+    const atMs = this.context.nowMs + auditMs
+    this.context.agenda.set('window-audit', atMs, () => this.#audit())
+  }
+
+  #rest(restMs: number): void {
+    this.context.agenda.set('window-rest', this.context.nowMs + restMs, () => this.#pump())
+  }
+
+  #pump(): void {
+    if (!this.#isOpen || this.#writing !== undefined || this.context.agenda.has('window-rest')) {
+      return
+    }
+    for (const key of this.#dirty) {
+      this.#dirty.delete(key)
+      this.#writing = key
+      this.#writingSinceMs = this.context.nowMs
+      const entry = this.table.get(key)
+      if (entry) this.context.emit({ to: 'cluster', do: 'writeWindow', entry })
+      else {
+        this.context.emit({
+          to: 'cluster',
+          do: 'retractWindow',
+          kind: kindOfKey(key),
+          id: idOfKey(key),
+        })
+      }
+      return
+    }
+  }
+}
