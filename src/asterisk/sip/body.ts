@@ -130,11 +130,15 @@ export function fenceEntry(kind: Kind, nonce: number): StateEntry {
     : { kind, id: fenceMailbox, newMessages: nonce, oldMessages: 0 }
 }
 
-/** The nonce, if the entry is a fence: `NaN` for one that no bridge made. */
+/** The device that res_mwi_devstate derives from the fence mailbox. */
+const fenceShadow = `MWI:${fenceMailbox}`
+
+/** The nonce, if the entry is a fence: `NaN` for one without, to be dropped. */
 export function fenceNonce(entry: StateEntry): number | undefined {
   if (entry.kind === 'message_waiting') {
     return entry.id === fenceMailbox ? entry.newMessages : undefined
   }
+  if (entry.id === fenceShadow) return NaN
   if (!entry.id.startsWith(fenceDevice)) return undefined
   const digits = entry.id.slice(fenceDevice.length)
   return /^\d{1,10}$/.test(digits) ? Number(digits) : NaN

@@ -1,0 +1,180 @@
+/** Fake time, a fake wire and a peer that speaks SIP by hand. */
+import type { Clock, Timer } from '../../../src/asterisk/sip/clock.js'
+import {
+  parseMessage,
+  type HostPort,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+} from '../../../src/asterisk/sip/message.js'
+import type { Transport, TransportHandlers } from '../../../src/asterisk/sip/transport.js'
+
+/** Time that passes only when told to. */
+export class FakeClock implements Clock {
+  private nowMs = 1_000
+  private readonly timers = new Set<{ atMs: number; action: () => void }>()
+
+  now(): number {
+    return this.nowMs
+  }
+
+  after(delayMs: number, action: () => void): Timer {
+    const timer = { atMs: this.nowMs + delayMs, action }
+    this.timers.add(timer)
+    return { cancel: () => void this.timers.delete(timer) }
+  }
+
+  get pending(): number {
+    return this.timers.size
+  }
+
+  /** Lets time pass, firing what is due in order. */
+  pass(durationMs: number): void {
+    const untilMs = this.nowMs + durationMs
+    for (;;) {
+      const [next] = [...this.timers].sort((a, b) => a.atMs - b.atMs)
+      if (!next || next.atMs > untilMs) break
+      this.timers.delete(next)
+      this.nowMs = next.atMs
+      next.action()
+    }
+    this.nowMs = untilMs
+  }
+}
+
+/** The wire, seen from Asterisk's end. */
+export class FakeTransport implements Transport {
+  readonly sent: SipMessage[] = []
+  readonly datagrams: Buffer[] = []
+  isOpen = false
+  private handlers: TransportHandlers | undefined
+
+  open(handlers: TransportHandlers): Promise<HostPort> {
+    this.handlers = handlers
+    this.isOpen = true
+    return Promise.resolve({ host: '127.0.0.1', port: 5070 })
+  }
+
+  send(datagram: Buffer): void {
+    this.datagrams.push(datagram)
+    this.sent.push(parseMessage(datagram))
+  }
+
+  close(): Promise<void> {
+    this.isOpen = false
+    return Promise.resolve()
+  }
+
+  deliver(message: string | Buffer): void {
+    this.handlers?.onDatagram(Buffer.from(message))
+  }
+
+  refuse(): void {
+    this.handlers?.onUnreachable('ECONNREFUSED')
+  }
+
+  /** Takes what was sent since, and empties the record. */
+  take(): SipMessage[] {
+    this.datagrams.length = 0
+    return this.sent.splice(0)
+  }
+
+  takeRequests(method: string): SipRequest[] {
+    return this.take().filter(
+      (message) => message.type === 'request' && message.method === method,
+    ) as SipRequest[]
+  }
+
+  takeResponse(): SipResponse {
+    const response = this.take().find((message) => message.type === 'response')
+    if (response?.type !== 'response') throw new Error('no response was sent')
+    return response
+  }
+
+  /** The last PUBLISH sent, which there must be. */
+  takePublish(): SipRequest {
+    const request = this.takeRequests('PUBLISH').at(-1)
+    if (!request) throw new Error('no PUBLISH was sent')
+    return request
+  }
+
+  answer(request: SipRequest, status: number, ...fields: string[]): void {
+    this.deliver(responseTo(request, status, ...fields))
+  }
+}
+
+/** The response to a request of ours, as Asterisk would write it. */
+export function responseTo(request: SipRequest, status: number, ...fields: string[]): string {
+  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
+    (name) => `${name}: ${request.headers.get(name.toLowerCase()) ?? ''}`,
+  )
+  return [`SIP/2.0 ${status} Reason`, ...copied, ...fields, 'Content-Length: 0', '', ''].join(
+    '\r\n',
+  )
+}
+
+export function parseResponse(text: string): SipResponse {
+  const message = parseMessage(Buffer.from(text))
+  if (message.type !== 'response') throw new Error('not a response')
+  return message
+}
+
+export function parseRequest(text: string | Buffer): SipRequest {
+  const message = parseMessage(Buffer.from(text))
+  if (message.type !== 'request') throw new Error('not a request')
+  return message
+}
+
+let branches = 0
+
+export interface PublishOptions {
+  readonly uri?: string
+  readonly event?: string
+  readonly method?: string
+  readonly callId?: string
+  readonly sequence?: number
+  readonly fields?: readonly string[]
+  readonly contentType?: string
+  readonly body?: string
+}
+
+/** A PUBLISH as Asterisk 22 writes it. */
+export function publishOf(options: PublishOptions = {}): string {
+  const {
+    uri = 'sip:hintbridge@127.0.0.1:5070',
+    method = 'PUBLISH',
+    event = 'asterisk-devicestate',
+    callId = 'e4c344cb-5b52-4c1f-8584-a06fa860aa9e',
+    sequence = 35_807,
+    fields = [],
+    contentType = 'application/json',
+    body = '',
+  } = options
+  return [
+    `${method} ${uri} SIP/2.0`,
+    `Via: SIP/2.0/UDP 127.0.0.1:5060;rport;branch=z9hG4bKPj${++branches}`,
+    'From: <sip:hintbridge@127.0.0.1>;tag=c0047354',
+    'To: <sip:hintbridge@127.0.0.1>',
+    `Call-ID: ${callId}`,
+    `CSeq: ${sequence} ${method}`,
+    `Event: ${event}`,
+    'Expires: 3600',
+    'Max-Forwards: 70',
+    ...fields,
+    ...(body === '' ? [] : [`Content-Type: ${contentType}`]),
+    `Content-Length:   ${Buffer.byteLength(body)}`,
+    '',
+    body,
+  ].join('\r\n')
+}
+
+export const ownEid = '02:00:00:00:00:0a'
+export const peerEid = '02:00:00:00:00:0b'
+
+export function deviceBody(device: string, state = 'INUSE', rest: object = {}): string {
+  return JSON.stringify({ type: 'devicestate', device, state, cachable: 1, eid: ownEid, ...rest })
+}
+
+export function mailboxBody(uniqueid: string, counts: object = { old: 0, new: 1 }): string {
+  return JSON.stringify({ type: 'mailboxstate', uniqueid, ...counts, eid: ownEid })
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import {
+  ClientTransactions,
+  ServerTransactions,
+  type Outcome,
+} from '../../../src/asterisk/sip/transaction.js'
+import { FakeClock, parseRequest, parseResponse, publishOf, responseTo } from './support.js'
+
+function begun() {
+  const clock = new FakeClock()
+  const sentAtMs: number[] = []
+  const outcomes: Outcome[] = []
+  const startMs = clock.now()
+  const clients = new ClientTransactions({
+    clock,
+    send: () => void sentAtMs.push(clock.now() - startMs),
+  })
+  const request = parseRequest(publishOf())
+  const branch = /branch=(\S+)/.exec(request.headers.get('via') ?? '')?.[1] ?? ''
+  clients.begin(branch, 'PUBLISH', Buffer.from('request'), (outcome) => outcomes.push(outcome))
+  return { clock, clients, request, branch, sentAtMs, outcomes }
+}
+
+describe('a non-INVITE client transaction', () => {
+  it('retransmits after 0.5, 1, 2 and then every 4 s, and times out after 32 s (timers E and F)', () => {
+    const { clock, sentAtMs, outcomes } = begun()
+    clock.pass(31_999)
+    expect(outcomes).toEqual([])
+    clock.pass(1)
+    expect(outcomes).toEqual([{ type: 'timeout' }])
+    clock.pass(60_000)
+    expect(sentAtMs).toEqual([
+      0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,
+    ])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('slows to T2 after a provisional response', () => {
+    const { clock, clients, request, sentAtMs, outcomes } = begun()
+    clients.receive(parseResponse(responseTo(request, 100)))
+    clock.pass(9_000)
+    expect(sentAtMs).toEqual([0, 500, 4_500, 8_500])
+    expect(outcomes).toEqual([])
+  })
+
+  it('ends once at the final response, and drops its retransmissions (timer K)', () => {
+    const { clock, clients, request, sentAtMs, outcomes } = begun()
+    const response = parseResponse(responseTo(request, 200))
+    expect(clients.receive(response)).toBe(true)
+    expect(clients.receive(response)).toBe(false)
+    clock.pass(60_000)
+    expect(outcomes).toEqual([{ type: 'response', response }])
+    expect(sentAtMs).toEqual([0])
+  })
+
+  it('does not take a response to another branch or method', () => {
+    const { clients, request, outcomes } = begun()
+    const text = responseTo(request, 200)
+    expect(clients.receive(parseResponse(text.replace('z9hG4bK', 'z9hG4bKx')))).toBe(false)
+    expect(clients.receive(parseResponse(text.replace('07 PUBLISH', '07 OPTIONS')))).toBe(false)
+    expect(outcomes).toEqual([])
+  })
+
+  it('is abandoned with the reason, and says nothing when cancelled', () => {
+    const first = begun()
+    first.clients.abandonAll('gone')
+    expect(first.outcomes).toEqual([{ type: 'abandoned', reason: 'gone' }])
+    expect(first.clock.pending).toBe(0)
+    const second = begun()
+    second.clients.cancel(second.branch)
+    second.clock.pass(60_000)
+    expect(second.outcomes).toEqual([])
+    expect(second.sentAtMs).toEqual([0])
+  })
+})
+
+describe('server transactions', () => {
+  it('give a retransmission the same answer for 32 s (timer J)', () => {
+    const clock = new FakeClock()
+    const servers = new ServerTransactions(clock)
+    const text = publishOf()
+    servers.remember(parseRequest(text), Buffer.from('answer'))
+    clock.pass(31_999)
+    expect(servers.answerTo(parseRequest(text))?.toString()).toBe('answer')
+    expect(servers.answerTo(parseRequest(publishOf()))).toBeUndefined()
+    clock.pass(1)
+    expect(servers.answerTo(parseRequest(text))).toBeUndefined()
+  })
+
+  it('forget what has expired, and the oldest beyond their bound', () => {
+    const clock = new FakeClock()
+    const servers = new ServerTransactions(clock, 10)
+    const texts = Array.from({ length: 11 }, () => publishOf())
+    for (const text of texts) servers.remember(parseRequest(text), Buffer.from(text))
+    expect(servers.size).toBe(10)
+    expect(servers.answerTo(parseRequest(texts[0] ?? ''))).toBeUndefined()
+    expect(servers.answerTo(parseRequest(texts[1] ?? ''))).toBeDefined()
+    clock.pass(32_000)
+    servers.remember(parseRequest(publishOf()), Buffer.from('x'))
+    expect(servers.size).toBe(1)
+  })
+})
