@@ -45,13 +45,15 @@ function readCa(file: string): string {
  */
 export function startTls(streamFeatures: StreamFeatures, policy: TlsPolicy, domain: string): void {
   streamFeatures.use('starttls', namespace, async ({ entity }, next) => {
-    if (entity.isSecure()) return next()
+    if (entity.isSecure()) return await next()
     const answer = await entity.sendReceive(xml('starttls', { xmlns: namespace }))
     if (!answer.is('proceed', namespace)) {
       throw new StreamFailure('tls-unavailable', 'the server refused STARTTLS')
     }
     entity._attachSocket(await upgrade(entity, tlsOptions(policy, domain)))
-    return entity.restart()
+    await entity.restart()
+    // Whatever is returned would be sent as an answer.
+    return undefined
   })
 }
 
