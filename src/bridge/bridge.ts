@@ -12,6 +12,7 @@ import { type Injected, Injection } from './injection.js'
 import { LocalStates } from './local-states.js'
 import { Members } from './members.js'
 import type { MemberItem, PageQuery, Status } from './messages.js'
+import { type Overview, memberOverview } from './overview.js'
 import { SnapshotServer } from './snapshot-server.js'
 import type { FeedEntry, Kind } from './state.js'
 import { Standing } from './standing.js'
@@ -38,6 +39,7 @@ export class Bridge {
   readonly #members: Members
   readonly #standing: Standing
   readonly #departure: Departure
+  #isAsteriskFound = false
 
   constructor(options: BridgeOptions) {
     const { settings, journal, nowMs } = options
@@ -104,6 +106,21 @@ export class Bridge {
     this.#local.refilter()
     if (this.#standing.jid !== undefined) this.#standing.readMembers()
     return this.#commands.splice(0)
+  }
+
+  /** What stands now, for gauges, readiness and whoever asks. */
+  overview(): Overview {
+    return {
+      ...this.#status,
+      ...(this.#standing.jid !== undefined && { jid: this.#standing.jid }),
+      isAsteriskFound: this.#isAsteriskFound,
+      ownStates: this.#local.told.size,
+      feedPending: this.#feed.pendingCount,
+      windowPending: this.#window.pendingCount,
+      injected: this.#injection.size,
+      injectionPending: this.#injection.depth,
+      members: [...this.#members.peers].map(memberOverview),
+    }
   }
 
   #dispatch(event: BridgeEvent): void {
@@ -182,9 +199,9 @@ export class Bridge {
         return this.#leave()
       case 'ForgetRequested':
         this.#members.forget(event.member)
-        return undefined
+        return
       case 'DeadlinePassed':
-        return undefined
+        return
     }
   }
 
@@ -194,6 +211,7 @@ export class Bridge {
   }
 
   #asteriskFound(): void {
+    this.#isAsteriskFound = true
     health(this.#context, 'asterisk', 'error')
     log(this.#context, 'info', 'Asterisk answers')
     this.#local.found()
@@ -203,6 +221,7 @@ export class Bridge {
   }
 
   #asteriskLost(reason: string): void {
+    this.#isAsteriskFound = false
     health(this.#context, 'asterisk', 'error', `Asterisk does not answer: ${reason}`)
     log(this.#context, 'warn', 'Asterisk is lost', { reason })
     this.#injection.close()

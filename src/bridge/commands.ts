@@ -150,7 +150,7 @@ export type ObserveCommand =
       readonly labels?: Readonly<Record<string, string>>
       readonly by?: number
     }
-  /** `leave` has done all it can; the process may end. */
-  | { readonly to: 'observe'; readonly do: 'left' }
+  /** `leave` has done all it can; `failures` says what it could not. The process may end. */
+  | { readonly to: 'observe'; readonly do: 'left'; readonly failures: readonly string[] }
 
 export type Command = AsteriskCommand | ClusterCommand | JournalCommand | ObserveCommand

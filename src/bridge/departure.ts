@@ -16,6 +16,7 @@ export class Departure {
   #isBegun = false
   #isClusterLeft = false
   #isAsteriskLeft = false
+  readonly #failures: string[] = []
 
   constructor(
     private readonly context: Context,
@@ -31,9 +32,9 @@ export class Departure {
     log(this.context, 'info', 'leaving for good')
     this.#after('leave-cluster', clusterMs, () => this.#deleteNodes())
     this.#after('leave-asterisk', asteriskMs, () => {
-      log(this.context, 'error', 'Asterisk did not take back all that was injected', {
-        remedy: 'run leave again when it answers, or restart it',
-      })
+      this.#failures.push(
+        'Asterisk did not take back all that was injected: run leave again when it answers, or restart it',
+      )
       this.asteriskLeft()
     })
   }
@@ -60,15 +61,15 @@ export class Departure {
       this.#after('leave-cluster', clusterMs, () => this.clusterLeft())
       return
     }
-    log(this.context, 'error', 'the XMPP server was not reached: the own nodes remain there', {
-      remedy: 'run leave again when it answers',
-    })
+    this.#failures.push(
+      'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
+    )
     this.clusterLeft()
   }
 
   #end(): void {
     if (this.#isClusterLeft && this.#isAsteriskLeft) {
-      this.context.emit({ to: 'observe', do: 'left' })
+      this.context.emit({ to: 'observe', do: 'left', failures: this.#failures })
     }
   }
 

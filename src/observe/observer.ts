@@ -14,8 +14,8 @@ export interface ObserverParts {
   readonly logger: LineLogger
   readonly health: Health
   readonly metrics: Metrics
-  /** Called when `leave` has done all it can. */
-  readonly left: () => void
+  /** Called when `leave` has done all it can, with what it could not. */
+  readonly left: (failures: readonly string[]) => void
 }
 
 /** Performs what the domain wants watched: log lines, counters, health. */
@@ -39,7 +39,7 @@ export class Observer {
         metrics.count(command.counter, command.labels, command.by)
         break
       case 'left':
-        left()
+        left(command.failures)
         break
     }
   }

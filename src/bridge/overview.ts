@@ -1,0 +1,67 @@
+/** What stands in the bridge, as others may see it: for gauges, readiness and the commands. */
+import type { Status } from './messages.js'
+import type { Life, Peer } from './peer.js'
+import type { EntityId } from './state.js'
+
+export interface MemberOverview {
+  readonly jid: string
+  readonly eid: EntityId
+  readonly name: string
+  readonly version: string
+  readonly life: Life
+  readonly isBelieved: boolean
+  readonly refusal?: string
+  /** Its table is complete. */
+  readonly isSynced: boolean
+  readonly isStale: boolean
+  readonly sequence: number
+  /** How many states are held of it. */
+  readonly states: number
+}
+
+/** The own status and what surrounds it. */
+export interface Overview extends Status {
+  /** The own full JID while the stream is up. */
+  readonly jid?: string
+  readonly isAsteriskFound: boolean
+  /** How many own states the cluster has been told. */
+  readonly ownStates: number
+  readonly feedPending: number
+  readonly windowPending: number
+  /** How many states of peers are in the own Asterisk, or are about to be. */
+  readonly injected: number
+  readonly injectionPending: number
+  readonly members: readonly MemberOverview[]
+}
+
+export function memberOverview(peer: Peer): MemberOverview {
+  return {
+    jid: peer.jid,
+    eid: peer.eid,
+    name: peer.item.name,
+    version: peer.item.version,
+    life: peer.life,
+    isBelieved: peer.isBelieved,
+    ...(peer.refusal !== undefined && { refusal: peer.refusal }),
+    isSynced: peer.isSynced,
+    isStale: peer.isStale,
+    sequence: peer.replica.sequence,
+    states: peer.replica.size,
+  }
+}
+
+/** Why the member is not in sync yet; none where it is. */
+export function unreadiness(overview: Overview): string[] {
+  const reasons: string[] = []
+  if (!overview.isAsteriskFound) reasons.push('Asterisk does not answer')
+  if (overview.jid === undefined) reasons.push('the XMPP stream is down')
+  if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
+  for (const { jid, life, isSynced, refusal } of overview.members) {
+    const isExpected = refusal === undefined && (life === 'alive' || life === 'suspected')
+    if (isExpected && !isSynced) reasons.push(`the states of ${jid} are not complete`)
+  }
+  if (overview.injectionPending > 0) {
+    reasons.push(`${overview.injectionPending} states wait for Asterisk`)
+  }
+  return reasons
+}

@@ -1,0 +1,310 @@
+/** The composition root: puts the bridge between its edges, starts them in order and stops them in reverse. */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { SipEdge } from './asterisk/sip/edge.js'
+import { Bridge } from './bridge/bridge.js'
+import type { Command } from './bridge/commands.js'
+import type { BridgeSettings } from './bridge/context.js'
+import type { BridgeEvent } from './bridge/events.js'
+import { type Overview, unreadiness } from './bridge/overview.js'
+import type { EntityId } from './bridge/state.js'
+import { readVersion } from './cli/version.js'
+import type { Config } from './config/config.js'
+import { keepEntityId, readEntityId } from './journal/identity.js'
+import { Journal } from './journal/journal.js'
+import { ControlServer } from './observe/control.js'
+import { Health } from './observe/health.js'
+import { HttpServer } from './observe/http.js'
+import type { Log } from './observe/logger.js'
+import { type GaugeSample, Metrics } from './observe/metrics.js'
+import { Observer } from './observe/observer.js'
+import { ClusterEdge } from './pubsub/cluster.js'
+import { XmppConnection } from './xmpp/connection.js'
+
+/** The longest time that a Node timer takes, ms. */
+const maxTimerMs = 2 ** 31 - 1
+
+export class Daemon {
+  /** Settles when the service has left for good, or rejects with what could not be withdrawn. */
+  readonly finished: Promise<void>
+  #config: Config
+  readonly #log: Log
+  readonly #health = new Health()
+  readonly #metrics: Metrics
+  readonly #observer: Observer
+  #journal: Journal | undefined
+  #sip: SipEdge | undefined
+  #connection: XmppConnection | undefined
+  #cluster: ClusterEdge | undefined
+  #bridge: Bridge | undefined
+  #http: HttpServer | undefined
+  #control: ControlServer | undefined
+  readonly #events: BridgeEvent[] = []
+  #isDraining = false
+  #isStopped = false
+  #timer: NodeJS.Timeout | undefined
+  #timerMs = Infinity
+  #finish: (failures: readonly string[]) => void = () => undefined
+  #fail: (error: unknown) => void = () => undefined
+
+  constructor(config: Config, _file: string | undefined, log: Log) {
+    this.#config = config
+    this.#log = log
+    this.#metrics = new Metrics({ snapshot: () => this.#gauges() })
+    this.#observer = new Observer({
+      logger: log.logger,
+      health: this.#health,
+      metrics: this.#metrics,
+      left: (failures) => this.#finish(failures),
+    })
+    this.finished = new Promise((resolve, reject) => {
+      this.#fail = reject
+      this.#finish = (failures) => {
+        if (failures.length === 0) resolve()
+        else reject(new Error(failures.join('; ')))
+      }
+    })
+    // Whoever waits for it is told; nobody has to.
+    this.finished.catch(() => undefined)
+  }
+
+  /** Starts all that does not need the other side; Asterisk and the XMPP server may come up in any order, later. */
+  async start(): Promise<void> {
+    this.#openJournal()
+    await this.#startObservation()
+    const eid = this.#config.asterisk.eid ?? readEntityId(this.#config.stateDir)
+    await this.#startSip(eid)
+    if (eid !== undefined) this.#join(eid)
+  }
+
+  /** Ends without a word to the peers, so that a restart within `grace` is invisible to them (rule 24). */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#connection?.stop()
+    await this.#sip?.stop()
+    await this.#control?.stop()
+    await this.#http?.stop()
+    const injected = this.#bridge?.overview().injected ?? 0
+    if (injected > 0) {
+      this.#log.logger.info({ injected }, 'stopped; Asterisk keeps the states that it was given')
+    }
+    this.#journal?.close()
+  }
+
+  /** Takes what may change at run time: trust, filters, durations, passwords. */
+  reload(config: Config): void {
+    this.#config = config
+    if (!this.#bridge) return
+    const settings = this.#settings(this.#bridge.overview().eid)
+    this.#perform(this.#bridge.reconfigure(settings, performance.now()))
+    this.#armTimer()
+  }
+
+  /** Leaves in place of a bridge that does not run; throws an Error that says what could not be withdrawn. */
+  async leave(): Promise<void> {
+    try {
+      await this.start()
+      if (!this.#bridge) {
+        throw new Error(
+          'failed to leave: the EID of this Asterisk was never learnt, so nothing was ever shared; ' +
+            'set asterisk.eid if that is wrong',
+        )
+      }
+      this.#post({ type: 'LeaveRequested' })
+      await this.finished
+    } finally {
+      await this.stop()
+    }
+  }
+
+  #openJournal(): void {
+    this.#journal = Journal.open(this.#config.stateDir, {
+      warn: (message) => this.#log.logger.warn({}, message),
+      trouble: (error) => {
+        const text = error && `failed to write the journal: ${error.message}; free space or repair`
+        this.#observer.perform({
+          to: 'observe',
+          do: 'health',
+          key: 'journal',
+          severity: 'error',
+          ...(text !== undefined && { text }),
+        })
+      },
+    })
+  }
+
+  async #startObservation(): Promise<void> {
+    this.#control = new ControlServer({
+      path: this.#config.controlSocket,
+      leave: () => {
+        this.#post({ type: 'LeaveRequested' })
+        return this.finished
+      },
+      status: () => this.#bridge?.overview() ?? { phase: 'waiting for the EID of Asterisk' },
+    })
+    await this.#control.start()
+    this.#http = new HttpServer({
+      listen: this.#config.http.listen,
+      health: this.#health,
+      metrics: this.#metrics,
+      readiness: () =>
+        this.#bridge ? unreadiness(this.#bridge.overview()) : ['the EID of Asterisk is not known'],
+    })
+    await this.#http.start()
+  }
+
+  async #startSip(eid: EntityId | undefined): Promise<void> {
+    const { asterisk, listen, resource, password, insecure } = this.#config.asterisk.sip
+    this.#sip = new SipEdge({
+      asterisk,
+      listen,
+      resource,
+      password: password.reveal(),
+      allowNonLoopback: insecure,
+      ...(eid !== undefined && { entityId: eid }),
+      onEntityIdLearnt: (learnt) => {
+        keepEntityId(this.#config.stateDir, learnt)
+        this.#join(learnt)
+      },
+      post: (event) => this.#post(event),
+      log: this.#log.logger.child({ edge: 'asterisk' }),
+      count: (counter, labels, by) => this.#metrics.count(counter, labels, by),
+    })
+    await this.#sip.start()
+  }
+
+  /** The EID is known: the bridge can stand up and connect. */
+  #join(eid: EntityId): void {
+    const { xmpp, liveness, cluster } = this.#config
+    this.#bridge = new Bridge({
+      settings: this.#settings(eid),
+      journal: this.#journal?.entries() ?? [],
+      nowMs: performance.now(),
+      random: Math.random,
+      newEpoch: () => randomBytes(16).toString('hex'),
+    })
+    const log = this.#log.logger.child({ edge: 'xmpp' })
+    this.#connection = new XmppConnection({
+      services: xmpp.services,
+      jid: xmpp.jid,
+      resource: eid,
+      password: () => this.#config.xmpp.password.reveal(),
+      tls: { mode: xmpp.tls.mode, ...(xmpp.tls.ca !== undefined && { ca: xmpp.tls.ca }) },
+      silenceLimitMs: liveness.heartbeatMs,
+      conflictWaitMs: liveness.staleAfterMs,
+      log,
+    })
+    this.#cluster = new ClusterEdge({
+      connection: this.#connection,
+      root: cluster,
+      service: xmpp.pubsub,
+      entityId: eid,
+      jid: xmpp.jid,
+      requestTimeoutMs: liveness.heartbeatMs,
+      post: (event) => this.#post(event),
+      log,
+      count: (counter, labels, by) => this.#metrics.count(counter, labels, by),
+    })
+    this.#connection.start()
+    this.#drain()
+  }
+
+  #settings(eid: EntityId): BridgeSettings {
+    const { xmpp, share, isTrusted, liveness } = this.#config
+    return {
+      jid: xmpp.jid,
+      eid,
+      name: hostname(),
+      version: readVersion(),
+      service: xmpp.pubsub,
+      share,
+      sharesUncachable: share.device_state.uncachable,
+      isClaimed: (mailbox) => share.message_waiting.isClaimed(mailbox),
+      isTrusted,
+      liveness,
+      lanes: this.#sip?.lanes ?? 1,
+    }
+  }
+
+  /** One queue, one owner: events that come while others are handled wait their turn. */
+  #post(event: BridgeEvent): void {
+    if (this.#isStopped) return
+    this.#events.push(event)
+    this.#drain()
+  }
+
+  #drain(): void {
+    if (this.#isDraining || !this.#bridge) return
+    this.#isDraining = true
+    try {
+      for (let event = this.#events.shift(); event; event = this.#events.shift()) {
+        this.#perform(this.#bridge.handle(event, performance.now()))
+      }
+    } catch (error) {
+      // A fault in the domain: what it holds cannot be trusted any more. A restart resyncs.
+      this.#fail(error)
+    } finally {
+      this.#isDraining = false
+    }
+    this.#armTimer()
+  }
+
+  #perform(commands: readonly Command[]): void {
+    for (const command of commands) {
+      switch (command.to) {
+        case 'asterisk':
+          this.#sip?.perform(command)
+          break
+        case 'cluster':
+          this.#cluster?.perform(command)
+          break
+        case 'journal':
+          this.#journal?.perform(command)
+          break
+        case 'observe':
+          this.#observer.perform(command)
+          break
+      }
+    }
+  }
+
+  #armTimer(): void {
+    const deadlineMs = this.#bridge?.deadlineMs ?? Infinity
+    if (this.#isStopped || deadlineMs >= this.#timerMs) return
+    clearTimeout(this.#timer)
+    this.#timerMs = deadlineMs
+    const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - performance.now()), 0), maxTimerMs)
+    this.#timer = setTimeout(() => {
+      this.#timerMs = Infinity
+      this.#post({ type: 'DeadlinePassed' })
+    }, delayMs)
+  }
+
+  #gauges(): readonly GaugeSample[] {
+    return this.#bridge ? gaugesOf(this.#bridge.overview()) : []
+  }
+}
+
+function gaugesOf(overview: Overview): GaugeSample[] {
+  const members = overview.members.map(({ jid, life, states }) => ({ peer: jid, life, states }))
+  return [
+    { name: 'own_states', help: 'own states that the cluster was told', value: overview.ownStates },
+    { name: 'feed_sequence', help: 'number of the last own batch', value: overview.sequence },
+    { name: 'feed_pending', help: 'changes that wait for a batch', value: overview.feedPending },
+    { name: 'window_pending', help: 'retained items to be written', value: overview.windowPending },
+    { name: 'injected', help: "peers' states in the own Asterisk", value: overview.injected },
+    {
+      name: 'injection_pending',
+      help: 'states that wait for Asterisk',
+      value: overview.injectionPending,
+    },
+    ...members.map(({ peer, life, states }) => ({
+      name: 'member_states',
+      help: 'states held of a member',
+      value: states,
+      labels: { peer, life },
+    })),
+  ]
+}
