@@ -6,7 +6,7 @@ import { buildConfig } from './build.js'
 import { checkAcrossKeys } from './checks.js'
 import { type Config, ConfigError, type ConfigProblem } from './config.js'
 import { settingsSchema } from './schema.js'
-import { readSecret, warnIfExposed } from './secrets.js'
+import { readSecret } from './secrets.js'
 import { suggest } from './suggest.js'
 import { at } from './tree.js'
 
@@ -21,6 +21,8 @@ export interface ParseOptions {
   readonly source?: string
   /** What relative paths in the file are relative to. */
   readonly folder?: string
+  /** The file that holds the text, to warn where it holds a password that others can read. */
+  readonly file?: string
   readonly environment?: NodeJS.ProcessEnv
 }
 
@@ -38,23 +40,26 @@ export function loadConfig(
     const message = `cannot be read (${cause}): 'hintbridge init' writes one`
     throw new ConfigError(path, [{ path: '', message }])
   }
-  const loaded = parseConfig(text, { source: path, folder: dirname(path), environment })
-  const holdsSecret = /^\s*password:/m.test(text)
-  const warnings = holdsSecret ? warnIfExposed('', path) : []
-  return { ...loaded, warnings: [...warnings, ...loaded.warnings] }
+  return parseConfig(text, { source: path, folder: dirname(path), file: path, environment })
 }
 
 /** Checks the text of a configuration; throws ConfigError with every problem at once, each with its path and line. */
 export function parseConfig(text: string, options: ParseOptions = {}): LoadedConfig {
-  const { source = 'configuration', folder = process.cwd(), environment = process.env } = options
+  const {
+    source = 'configuration',
+    folder = process.cwd(),
+    environment = process.env,
+    file,
+  } = options
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   if (document.errors.length > 0) throw new ConfigError(source, document.errors.map(syntaxProblem))
   const tree: unknown = document.toJS() ?? {}
 
   const checked = settingsSchema.safeParse(tree)
-  const xmppPassword = readSecret(tree, 'xmpp', folder, environment)
-  const sipPassword = readSecret(tree, 'asterisk.sip', folder, environment)
+  const sources = { folder, environment, ...(file !== undefined && { file }) }
+  const xmppPassword = readSecret(tree, 'xmpp', sources)
+  const sipPassword = readSecret(tree, 'asterisk.sip', sources)
   const ca = readAuthority(tree, folder)
   const problems = [
     ...(checked.error?.issues.flatMap((issue) => schemaProblems(issue, tree)) ?? []),
@@ -100,6 +105,8 @@ function schemaProblems(issue: z.core.$ZodIssue, tree: unknown): ConfigProblem[]
       message: suggest(key, issue.message),
     }))
   }
+  // One value may stand for a list of one: its path is then the key's.
+  if (path.at(-1) === '0' && typeof at(tree, path.slice(0, -1).join('.')) === 'string') path.pop()
   const value = at(tree, path.join('.'))
   const isPrintable = ['string', 'number', 'boolean'].includes(typeof value)
   const mayPrint = isPrintable && path.at(-1) !== 'password'

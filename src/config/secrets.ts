@@ -12,6 +12,15 @@ export const passwordVariables = {
 
 export type SecretSection = keyof typeof passwordVariables
 
+/** Where passwords are looked for. */
+export interface SecretSources {
+  /** What relative paths are relative to. */
+  readonly folder: string
+  /** The configuration file, where there is one. */
+  readonly file?: string
+  readonly environment: NodeJS.ProcessEnv
+}
+
 /** What was found of one password, and what is to be said about it. */
 export interface SecretReading {
   readonly secret?: Secret
@@ -26,8 +35,7 @@ export interface SecretReading {
 export function readSecret(
   tree: unknown,
   section: SecretSection,
-  folder: string,
-  environment: NodeJS.ProcessEnv,
+  { folder, file: configFile, environment }: SecretSources,
 ): SecretReading {
   const variable = passwordVariables[section]
   const inEnvironment = environment[variable]
@@ -46,7 +54,11 @@ export function readSecret(
   if (hasPassword) {
     const clear = textAt(tree, `${section}.password`)
     if (clear === undefined) return { problems: [], warnings: [] } // of a wrong type: the schema says so
-    return check(clear, { path: `${section}.password`, message: 'is empty' })
+    const path = `${section}.password`
+    const reading = check(clear, { path, message: 'is empty' })
+    return configFile === undefined
+      ? reading
+      : { ...reading, warnings: warnIfExposed(path, configFile) }
   }
   if (at(tree, `${section}.password_file`) !== undefined) return { problems: [], warnings: [] }
   const message = `is required: name the file that holds it, or write ${section}.password, or set ${variable}`
@@ -54,7 +66,7 @@ export function readSecret(
 }
 
 /** A warning where others than owner and group can read or write a file that holds a secret. */
-export function warnIfExposed(path: string, file: string): ConfigProblem[] {
+function warnIfExposed(path: string, file: string): ConfigProblem[] {
   const mode = statSync(file).mode & 0o777
   if ((mode & 0o006) === 0) return []
   const message = `holds a secret and everybody on this machine can read it (mode ${mode.toString(8)}): chmod 600 it`

@@ -1,0 +1,44 @@
+import yargs from 'yargs'
+import { exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
+import { initCommand } from './init.js'
+import { leaveCommand } from './leave.js'
+import { runCommand } from './run.js'
+import { readVersion } from './version.js'
+
+/** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  try {
+    await yargs([...args])
+      .scriptName('hintbridge')
+      .usage('$0 COMMAND: makes several Asterisk servers act as one for phone state')
+      .command(runCommand)
+      .command(initCommand)
+      .command(leaveCommand)
+      .example(
+        '$0 init',
+        'ask for what is needed and write the configuration and the Asterisk side',
+      )
+      .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
+      .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
+      .version(readVersion())
+      .demandCommand(1, 'name a command')
+      .recommendCommands()
+      .strict()
+      .exitProcess(false)
+      .fail(false)
+      .wrap(100)
+      .parseAsync()
+    return exitCodes.ok
+  } catch (error) {
+    process.stderr.write(`hintbridge: ${messageOf(error)}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+/** Yargs names its usage errors YError; those point to the help as well. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.name === 'YError'
+    ? `${error.message}\nSee 'hintbridge --help' and 'hintbridge COMMAND --help'.`
+    : error.message
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../src/config/load.js'
+import { planReload } from '../../src/config/reload.js'
+
+function load(more: string, password = 'xmpp-pw') {
+  const text = `
+trust: ['pbx-*@example.org']
+xmpp: { service: 'xmpp://127.0.0.1:5222', jid: pbx-a@example.org }
+${more}`
+  const environment = { HINTBRIDGE_XMPP_PASSWORD: password, HINTBRIDGE_SIP_PASSWORD: 'sip-pw' }
+  return parseConfig(text, { environment }).config
+}
+
+describe('reading the configuration again', () => {
+  it('changes nothing where the file says the same in other words', () => {
+    const plan = planReload(
+      load('liveness: { heartbeat: 10s }'),
+      load('liveness: { heartbeat: 10000ms }'),
+    )
+    expect(plan).toMatchObject({ applied: [], restartNeeded: [] })
+  })
+
+  it('applies filters, liveness, log level and passwords, and names what needs a restart', () => {
+    const running = load('')
+    const fresh = load(
+      `
+cluster: other
+share: { device_state: { exclude: ['^PJSIP/9'], publish: false } }
+liveness: { grace: 6s }
+log: { level: debug }
+http: { listen: '127.0.0.1:9596' }
+`,
+      'new-pw',
+    )
+    const { config, applied, restartNeeded } = planReload(running, fresh)
+    expect(applied).toEqual([
+      'share.device_state.exclude',
+      'liveness.grace',
+      'log.level',
+      'xmpp.password',
+    ])
+    expect(restartNeeded).toEqual(['cluster', 'share.device_state.publish', 'http.listen'])
+    expect(config.cluster).toBe('asterisk')
+    expect(config.http.listen.port).toBe(9595)
+    expect(config.share.device_state.publish).toBe(true)
+    expect(config.share.device_state.isShared('PJSIP/900')).toBe(false)
+    expect(config.liveness.graceMs).toBe(6000)
+    expect(config.log.level).toBe('debug')
+    expect(config.xmpp.password.reveal()).toBe('new-pw')
+  })
+})
