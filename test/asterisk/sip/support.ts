@@ -133,6 +133,7 @@ export interface PublishOptions {
   readonly method?: string
   readonly callId?: string
   readonly sequence?: number
+  readonly expires?: string
   readonly fields?: readonly string[]
   readonly contentType?: string
   readonly body?: string
@@ -146,6 +147,7 @@ export function publishOf(options: PublishOptions = {}): string {
     event = 'asterisk-devicestate',
     callId = 'e4c344cb-5b52-4c1f-8584-a06fa860aa9e',
     sequence = 35_807,
+    expires = '3600',
     fields = [],
     contentType = 'application/json',
     body = '',
@@ -158,7 +160,7 @@ export function publishOf(options: PublishOptions = {}): string {
     `Call-ID: ${callId}`,
     `CSeq: ${sequence} ${method}`,
     `Event: ${event}`,
-    'Expires: 3600',
+    `Expires: ${expires}`,
     'Max-Forwards: 70',
     ...fields,
     ...(body === '' ? [] : [`Content-Type: ${contentType}`]),

@@ -1,0 +1,525 @@
+import { describe, expect, it } from 'vitest'
+import type { AsteriskEvent } from '../../../src/bridge/events.js'
+import { DigestClient } from '../../../src/asterisk/sip/digest.js'
+import { SipEdge, type SipEdgeOptions } from '../../../src/asterisk/sip/edge.js'
+import {
+  deviceBody,
+  FakeClock,
+  FakeTransport,
+  mailboxBody,
+  ownEid,
+  peerEid,
+  publishOf,
+  type PublishOptions,
+} from './support.js'
+
+const uri = 'sip:hintbridge@127.0.0.1:5070'
+
+/** An edge and its Asterisk on a fake wire; `hello` makes Asterisk answer, `publish` publishes with credentials. */
+async function start(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
+  const clock = new FakeClock()
+  const wire = new FakeTransport()
+  const events: AsteriskEvent[] = []
+  const learnt: string[] = []
+  const counts: string[] = []
+  const logged: string[] = []
+  const say = (_: object, message: string) => void logged.push(message)
+  const edge = new SipEdge({
+    asterisk: { host: '127.0.0.1', port: 5060 },
+    listen: { host: '127.0.0.1', port: 5070 },
+    resource: 'hintbridge',
+    password: 'secret',
+    onEntityIdLearnt: (eid) => learnt.push(eid),
+    post: (event) => events.push(event),
+    log: { debug: say, info: say, warn: say, error: say },
+    count: (counter, labels) => counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`),
+    clock,
+    transport: wire,
+    ...options,
+  })
+  await edge.start()
+  const digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
+  const answerTo = (text: string) => {
+    wire.deliver(text)
+    return wire.takeResponse()
+  }
+  const publish = (parts: PublishOptions) => {
+    const authorized = () => {
+      const authorization = digest.authorize('PUBLISH', parts.uri ?? uri) ?? 'none'
+      return publishOf({
+        ...parts,
+        fields: [`Authorization: ${authorization}`, ...(parts.fields ?? [])],
+      })
+    }
+    const response = answerTo(authorized())
+    if (response.status !== 401) return response
+    digest.take(response.headers.all('www-authenticate'))
+    return answerTo(authorized())
+  }
+  const hello = () => {
+    const [ping] = wire.takeRequests('OPTIONS')
+    if (!ping) throw new Error('no OPTIONS was sent')
+    wire.answer(ping, 401)
+    events.length = 0
+  }
+  /** What a body does to the domain, once Asterisk is known. */
+  const taken = (body: string, event = 'asterisk-devicestate') => {
+    const { status } = publish({ body, event })
+    return { status, events: events.splice(0) }
+  }
+  return { clock, wire, events, learnt, counts, logged, edge, answerTo, publish, hello, taken }
+}
+
+describe('liveness (rule 7)', () => {
+  it('finds Asterisk by any answer to OPTIONS', async () => {
+    const { wire, events } = await start()
+    const [ping] = wire.takeRequests('OPTIONS')
+    if (ping) wire.answer(ping, 401)
+    expect(ping?.uri).toBe('sip:hintbridge@127.0.0.1:5060')
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+  })
+
+  it('finds Asterisk by any request of its own, before what that says', async () => {
+    const { events, publish } = await start()
+    publish({ body: deviceBody('PJSIP/1') })
+    expect(events.map(({ type }) => type)).toEqual(['AsteriskFound', 'StateReported'])
+  })
+
+  it('loses Asterisk after 12 s of silence to OPTIONS, and finds it again', async () => {
+    const { clock, wire, events, hello } = await start()
+    hello()
+    clock.pass(1_000)
+    hello()
+    clock.pass(15_999)
+    expect(events).toEqual([])
+    clock.pass(1)
+    expect(events).toEqual([{ type: 'AsteriskLost', reason: 'no answer to OPTIONS for 12 s' }])
+    const ping = wire.takeRequests('OPTIONS').at(-1)
+    if (ping) wire.answer(ping, 200)
+    expect(events[1]).toEqual({ type: 'AsteriskFound' })
+  })
+
+  it('does not lose an Asterisk that publishes but answers no OPTIONS', async () => {
+    const { clock, events, publish, hello } = await start()
+    hello()
+    for (let round = 0; round < 10; round++) {
+      clock.pass(10_000)
+      publish({ body: deviceBody('PJSIP/1') })
+    }
+    expect(events.filter(({ type }) => type !== 'StateReported')).toEqual([])
+  })
+
+  it('loses Asterisk at once when its port is refused, and says so once', async () => {
+    const { wire, events, hello } = await start()
+    wire.refuse()
+    expect(events).toEqual([])
+    hello()
+    wire.refuse()
+    wire.refuse()
+    expect(events).toEqual([{ type: 'AsteriskLost', reason: 'ECONNREFUSED' }])
+  })
+
+  it('answers OPTIONS without credentials', async () => {
+    const { answerTo } = await start()
+    const response = answerTo(publishOf({ method: 'OPTIONS' }))
+    expect(response.status).toBe(200)
+    expect(response.headers.get('allow-events')).toBe('asterisk-devicestate, asterisk-mwi')
+  })
+})
+
+describe('a PUBLISH of Asterisk', () => {
+  it('is challenged, then taken', async () => {
+    const { answerTo, events, publish, hello } = await start()
+    hello()
+    expect(answerTo(publishOf({ body: deviceBody('PJSIP/1') })).status).toBe(401)
+    expect(events).toEqual([])
+    const response = publish({ body: deviceBody('PJSIP/1') })
+    expect(response.status).toBe(200)
+    expect(response.headers.get('sip-etag')).toMatch(/./)
+    expect(events).toEqual([
+      {
+        type: 'StateReported',
+        entry: { kind: 'device_state', id: 'PJSIP/1', state: 'INUSE', cachable: true },
+      },
+    ])
+  })
+
+  it('that comes again gets the same octets and does nothing more', async () => {
+    const { wire, events, hello } = await start()
+    hello()
+    const text = publishOf({ body: deviceBody('PJSIP/1') })
+    wire.deliver(text)
+    wire.deliver(text)
+    expect(wire.datagrams).toHaveLength(2)
+    expect(wire.datagrams[0]).toEqual(wire.datagrams[1])
+    expect(events).toEqual([])
+  })
+
+  it('with the wrong password gets one 401 more and then 403, never a fifth 401 (rule 6)', async () => {
+    const { answerTo, counts } = await start()
+    const guess = new DigestClient({ user: 'hintbridge', password: 'guess' })
+    const statuses = [1, 2, 3, 4, 5, 6].map(() => {
+      const authorization = guess.authorize('PUBLISH', uri)
+      const fields = authorization ? [`Authorization: ${authorization}`] : []
+      const response = answerTo(publishOf({ body: deviceBody('PJSIP/1'), fields }))
+      guess.take(response.headers.all('www-authenticate'))
+      return response.status
+    })
+    expect(statuses).toEqual([401, 401, 403, 403, 403, 403])
+    expect(counts).toContain('refused_publishes credentials')
+  })
+
+  it.each([
+    [
+      'a mailbox',
+      'asterisk-mwi',
+      mailboxBody('1000@default', { old: 2, new: 3 }),
+      {
+        type: 'StateReported',
+        entry: { kind: 'message_waiting', id: '1000@default', newMessages: 3, oldMessages: 2 },
+      },
+    ],
+    [
+      'a device without cachable as uncachable',
+      'asterisk-devicestate',
+      deviceBody('Custom:x', 'BUSY', { cachable: undefined }),
+      {
+        type: 'StateReported',
+        entry: { kind: 'device_state', id: 'Custom:x', state: 'BUSY', cachable: false },
+      },
+    ],
+    [
+      'an uncachable device',
+      'asterisk-devicestate',
+      deviceBody('Custom:x', 'BUSY', { cachable: 0 }),
+      {
+        type: 'StateReported',
+        entry: { kind: 'device_state', id: 'Custom:x', state: 'BUSY', cachable: false },
+      },
+    ],
+    [
+      'its EID in another spelling',
+      'asterisk-devicestate',
+      deviceBody('Custom:x', 'BUSY', { eid: '2:0:0:0:0:A' }),
+      {
+        type: 'StateReported',
+        entry: { kind: 'device_state', id: 'Custom:x', state: 'BUSY', cachable: true },
+      },
+    ],
+    [
+      'a request for device states',
+      'asterisk-devicestate',
+      JSON.stringify({ type: 'refresh', eid: ownEid }),
+      {
+        type: 'RefreshRequested',
+        kind: 'device_state',
+      },
+    ],
+    [
+      'a request for message counts',
+      'asterisk-mwi',
+      JSON.stringify({ type: 'refresh', eid: ownEid }),
+      {
+        type: 'RefreshRequested',
+        kind: 'message_waiting',
+      },
+    ],
+    [
+      'a fence of devices',
+      'asterisk-devicestate',
+      deviceBody('hintbridge:fence-4711', 'NOT_INUSE'),
+      {
+        type: 'FenceReturned',
+        kind: 'device_state',
+        nonce: 4711,
+      },
+    ],
+    [
+      'a fence of mailboxes',
+      'asterisk-mwi',
+      mailboxBody('hintbridge@fence', { old: 0, new: 4711 }),
+      {
+        type: 'FenceReturned',
+        kind: 'message_waiting',
+        nonce: 4711,
+      },
+    ],
+  ])('tells the domain of %s', async (_, event, body, told) => {
+    const { hello, taken } = await start()
+    hello()
+    expect(taken(body, event)).toEqual({ status: 200, events: [told] })
+  })
+
+  it.each([
+    ["the bridge's own endpoint", deviceBody('PJSIP/hintbridge', 'UNAVAILABLE')],
+    ['a fence without a nonce', deviceBody('hintbridge:fence-x')],
+    ['the device that res_mwi_devstate makes of the fence', deviceBody('MWI:hintbridge@fence')],
+  ])('is taken but not told of: %s', async (_, body) => {
+    const { hello, taken } = await start()
+    hello()
+    expect(taken(body)).toEqual({ status: 200, events: [] })
+  })
+
+  it.each([
+    ['a foreign EID', deviceBody('PJSIP/1', 'INUSE', { eid: peerEid }), 403, 'foreign-eid'],
+    ['the empty EID', deviceBody('PJSIP/1', 'INUSE', { eid: '00:00:00:00:00:00' }), 400, 'eid'],
+    ['no EID', deviceBody('PJSIP/1', 'INUSE', { eid: undefined }), 400, 'eid'],
+    ['an unknown state', deviceBody('PJSIP/1', 'ASLEEP'), 400, 'state'],
+    ['no state', deviceBody('PJSIP/1', 'INUSE', { state: undefined }), 400, 'state'],
+    ['a name with control characters', deviceBody('PJSIP/1\u0007'), 400, 'name'],
+    ['a name with a lone surrogate', deviceBody('PJSIP/\ud800'), 400, 'name'],
+    ['a name of more than 255 octets', deviceBody('x'.repeat(256)), 400, 'name'],
+    ['an empty name', deviceBody(''), 400, 'name'],
+    ['a name that is no string', deviceBody('', 'INUSE', { device: 1 }), 400, 'name'],
+    ['an unknown type', deviceBody('x', 'INUSE', { type: 'presencestate' }), 400, 'type'],
+    ['no type', deviceBody('x', 'INUSE', { type: undefined }), 400, 'type'],
+    ['a mailbox under the event of devices', mailboxBody('1000@default'), 400, 'type'],
+    ['an array', '[]', 400, 'body'],
+    ['null', 'null', 400, 'body'],
+    ['half a body', '{"type":"devicestate"', 400, 'body'],
+    ['a raw control character', deviceBody('x').replace('"x"', '"\u0001"'), 400, 'body'],
+    ['too long a body', deviceBody('x', 'INUSE', { rest: 'x'.repeat(9_000) }), 413, 'oversize'],
+  ])('is refused and counted: %s', async (_, body, status, reason) => {
+    const { hello, taken, counts } = await start()
+    hello()
+    expect(taken(body)).toEqual({ status, events: [] })
+    expect(counts).toEqual([`refused_publishes ${reason}`])
+  })
+
+  it.each([
+    ['a negative count', { old: 0, new: -1 }],
+    ['a fraction', { old: 0.5, new: 0 }],
+    ['a count beyond 2^31 - 1', { old: 0, new: 2 ** 31 }],
+    ['a count in quotes', { old: 0, new: '1' }],
+    ['no count', { old: 0 }],
+  ])('is refused and counted: %s', async (_, messages) => {
+    const { hello, taken, counts } = await start()
+    hello()
+    expect(taken(mailboxBody('1000@default', messages), 'asterisk-mwi').status).toBe(400)
+    expect(counts).toEqual(['refused_publishes count'])
+  })
+
+  it('for another resource is refused, after the credentials', async () => {
+    const { publish, counts } = await start()
+    const elsewhere = { uri: 'sip:other@127.0.0.1:5070', body: deviceBody('PJSIP/1') }
+    expect(publish(elsewhere).status).toBe(404)
+    expect(counts).toEqual(['refused_publishes resource'])
+  })
+})
+
+describe('other SIP', () => {
+  it.each([
+    ['a method not taken', publishOf({ method: 'MESSAGE' }), 405, 'allow', 'OPTIONS, PUBLISH'],
+    ['a required extension', publishOf({ fields: ['Require: x'] }), 420, 'unsupported', 'x'],
+    ['CANCEL', publishOf({ method: 'CANCEL' }), 481, 'allow', undefined],
+    ['a body cut short', publishOf({ body: '{}' }).slice(0, -1), 400, 'allow', undefined],
+  ])('is refused: %s', async (_, text, status, header, value) => {
+    const { answerTo } = await start()
+    const response = answerTo(text)
+    expect(response.status).toBe(status)
+    expect(response.headers.get(header)).toBe(value)
+  })
+
+  it.each([
+    ['ACK', publishOf({ method: 'ACK' }), []],
+    ['a keep-alive', '\r\n\r\n', []],
+    ['noise', '\x00\x01', ['refused_publishes malformed']],
+    [
+      'a stray response',
+      'SIP/2.0 200 OK\r\nVia: x\r\nFrom: x\r\nTo: x\r\nCall-ID: x\r\nCSeq: 1 PUBLISH\r\n\r\n',
+      [],
+    ],
+  ])('gets no answer: %s', async (_, text, counted) => {
+    const { wire, counts } = await start()
+    wire.take()
+    wire.deliver(text)
+    expect(wire.take()).toEqual([])
+    expect(counts).toEqual(counted)
+  })
+})
+
+describe("the PBX's EID", () => {
+  it('is learnt once from the first body with credentials, and others are refused from then on', async () => {
+    const { edge, learnt, taken, answerTo } = await start({})
+    answerTo(publishOf({ body: deviceBody('PJSIP/1', 'INUSE', { eid: peerEid }) }))
+    expect(edge.entityId).toBeUndefined()
+    taken(deviceBody('PJSIP/1'))
+    taken(deviceBody('PJSIP/2'))
+    expect(taken(deviceBody('PJSIP/1', 'INUSE', { eid: peerEid })).status).toBe(403)
+    expect(learnt).toEqual([ownEid])
+    expect(edge.entityId).toBe(ownEid)
+  })
+
+  it('is asked for by a refresh under a placeholder, as an idle Asterisk says nothing', async () => {
+    const { clock, wire, events, learnt } = await start({})
+    const [ping] = wire.takeRequests('OPTIONS')
+    if (ping) wire.answer(ping, 401)
+    const request = wire.takePublish()
+    expect(JSON.parse(request.body.toString())).toEqual({
+      type: 'refresh',
+      eid: '02:00:00:00:00:00',
+    })
+    wire.answer(request, 489)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    // With the next OPTIONS it is asked again.
+    clock.pass(1_000)
+    expect(wire.takeRequests('PUBLISH')).toHaveLength(1)
+    expect(learnt).toEqual([])
+  })
+
+  it('that is configured is not asked for', async () => {
+    const { wire, hello, learnt } = await start()
+    hello()
+    expect(wire.takeRequests('PUBLISH')).toEqual([])
+    expect(learnt).toEqual([])
+  })
+})
+
+describe('commands', () => {
+  const entry = { kind: 'device_state', id: 'PJSIP/1', state: 'INUSE', cachable: true } as const
+
+  it('refresh and fence go out under the own EID, and refresh is answered', async () => {
+    const { edge, wire, events, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    const refresh = wire.takePublish()
+    expect(refresh.headers.get('event')).toBe('asterisk-devicestate')
+    expect(JSON.parse(refresh.body.toString())).toEqual({ type: 'refresh', eid: ownEid })
+    wire.answer(refresh, 200, 'SIP-ETag: 1', 'Expires: 3600')
+    expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state' }])
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 7 })
+    const fence = wire.takePublish()
+    expect(fence.headers.get('sip-if-match')).toBe('1')
+    expect(JSON.parse(fence.body.toString())).toEqual({
+      type: 'devicestate',
+      device: 'hintbridge:fence-7',
+      state: 'NOT_INUSE',
+      cachable: 0,
+      eid: ownEid,
+    })
+  })
+
+  it('the fence of mailboxes carries its nonce as the count', async () => {
+    const { edge, wire, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'message_waiting', nonce: 7 })
+    const fence = wire.takePublish()
+    expect(fence.headers.get('event')).toBe('asterisk-mwi')
+    expect(JSON.parse(fence.body.toString())).toEqual({
+      type: 'mailboxstate',
+      uniqueid: 'hintbridge@fence',
+      old: 0,
+      new: 7,
+      eid: ownEid,
+    })
+  })
+
+  it('injections of different lanes go out in parallel, each on a publication of its own', async () => {
+    const { edge, wire, events, hello } = await start()
+    hello()
+    for (const lane of [0, 1, 2, 3]) {
+      edge.perform({ to: 'asterisk', do: 'inject', lane, eid: peerEid, entry })
+    }
+    const sent = wire.takeRequests('PUBLISH')
+    expect(new Set(sent.map(({ headers }) => headers.get('call-id'))).size).toBe(4)
+    expect(JSON.parse(sent[0]?.body.toString() ?? '')).toEqual({
+      type: 'devicestate',
+      device: 'PJSIP/1',
+      state: 'INUSE',
+      cachable: 1,
+      eid: peerEid,
+    })
+    if (sent[2]) wire.answer(sent[2], 200, 'SIP-ETag: 1')
+    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 2 }])
+  })
+
+  it('a refresh does not wait behind an injection', async () => {
+    const { edge, wire, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    expect(wire.takeRequests('PUBLISH')).toHaveLength(2)
+  })
+
+  it('a refusal by Asterisk is a failure that names the status', async () => {
+    const { edge, wire, events, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    wire.answer(wire.takePublish(), 403)
+    expect(events).toMatchObject([
+      { type: 'InjectionAnswered', lane: 0, failure: { condition: '403', isTemporary: false } },
+    ])
+  })
+
+  it('fail at once while Asterisk is not found', async () => {
+    const { edge, wire, events } = await start()
+    wire.take()
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    expect(events).toMatchObject([
+      { type: 'RefreshAnswered', failure: { condition: 'asterisk-lost', isTemporary: true } },
+    ])
+    expect(wire.take()).toEqual([])
+  })
+
+  it('under way fail when Asterisk is lost, and its publications begin afresh', async () => {
+    const { edge, wire, events, hello, clock } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    events.length = 0
+    wire.take()
+    wire.refuse()
+    expect(events).toMatchObject([
+      { type: 'AsteriskLost' },
+      { type: 'InjectionAnswered', lane: 0, failure: { condition: 'asterisk-lost' } },
+    ])
+    expect(wire.take()).toEqual([])
+    clock.pass(1_000)
+    hello()
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    expect(wire.takePublish().headers.get('sip-if-match')).toBeUndefined()
+  })
+
+  it('a fence that cannot be sent is counted', async () => {
+    const { edge, counts, hello } = await start({})
+    hello()
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 1 })
+    expect(counts).toEqual(['failed_fences device_state'])
+  })
+})
+
+describe('the edge', () => {
+  it.each(['0.0.0.0', '192.0.2.1', '::'])('does not listen on %s unless told to', async (host) => {
+    await expect(start({ listen: { host, port: 5070 } })).rejects.toThrow(RangeError)
+    const { wire } = await start({ listen: { host, port: 5070 }, allowNonLoopback: true })
+    expect(wire.isOpen).toBe(true)
+  })
+
+  it('un-publishes what it published when it stops, and closes', async () => {
+    const { edge, wire, clock, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
+    const stopped = edge.stop()
+    const removal = wire.takePublish()
+    expect(removal.headers.get('expires')).toBe('0')
+    expect(removal.headers.get('sip-if-match')).toBe('1')
+    wire.answer(removal, 200)
+    await stopped
+    expect(wire.isOpen).toBe(false)
+    expect(clock.pending).toBe(0)
+    await edge.stop()
+  })
+
+  it('waits no longer than 1 s for that', async () => {
+    const { edge, wire, clock, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
+    const stopped = edge.stop()
+    clock.pass(1_000)
+    await stopped
+    expect(wire.isOpen).toBe(false)
+  })
+})
