@@ -1,0 +1,286 @@
+import xml, { type Element } from '@xmpp/xml'
+import type { ClusterCommand } from '../bridge/commands.js'
+import type { ClusterEvent, Failure, NodeChange } from '../bridge/events.js'
+import type { EntityId, StateEntry } from '../bridge/state.js'
+import { feedNode, membersNode, windowNode } from '../nodes/names.js'
+import { codecs } from '../nodes/registry.js'
+import type { Log, XmppConnection } from '../xmpp/connection.js'
+import type { StreamFailure } from '../xmpp/errors.js'
+import { attempt, toFailure } from './failure.js'
+import { HeldSubscriptions } from './held-subscriptions.js'
+import { readNotification } from './notifications.js'
+import { deleteOwnNodes, isAbsent, makeOwnNodes } from './own-nodes.js'
+import { PeerQueries, type CommandOf } from './peer-queries.js'
+import { publish } from './publish.js'
+import { readMembers, readWindow } from './read-nodes.js'
+import { Refusals, type Count } from './refusals.js'
+import { retract } from './retract.js'
+import type { PubsubService } from './service.js'
+import { unsubscribe } from './unsubscribe.js'
+
+export interface ClusterEdgeOptions {
+  /** Not started yet. */
+  readonly connection: XmppConnection
+  /** The root of the cluster's node names. */
+  readonly root: string
+  /** JID of the own pubsub service. */
+  readonly service: string
+  readonly entityId: EntityId
+  /** Bare JID of the own account; also the id of the member item. */
+  readonly jid: string
+  /** How long an answer may take: one heartbeat (rule 23). */
+  readonly requestTimeoutMs: number
+  readonly post: (event: ClusterEvent) => void
+  readonly log: Log
+  readonly count: Count
+}
+
+/** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
+export class ClusterEdge {
+  private readonly held = new HeldSubscriptions()
+  private readonly queries: PeerQueries
+  private readonly refusals: Refusals
+  private readonly own: PubsubService
+
+  constructor(private readonly options: ClusterEdgeOptions) {
+    this.refusals = new Refusals(options.log, options.count)
+    this.own = this.at(options.service)
+    this.queries = new PeerQueries({ ...options, refusals: this.refusals })
+  }
+
+  /** Listens to the connection; before the connection is started. */
+  start(): void {
+    const { connection, post } = this.options
+    this.queries.start()
+    connection.on('online', (jid) => post({ type: 'StreamUp', jid }))
+    connection.on('offline', (failure) => this.onOffline(failure))
+    connection.on('conflicted', () => post({ type: 'StreamConflicted' }))
+    connection.on('message', (message) => this.onMessage(message))
+    connection.on('presence', (presence) => this.onPresence(presence))
+  }
+
+  /** Performs one command; its outcome is posted. Never throws. */
+  perform(command: ClusterCommand): void {
+    switch (command.do) {
+      case 'makeOwnNodes':
+        return this.makeOwnNodes()
+      case 'deleteOwnNodes':
+        return this.deleteOwnNodes()
+      case 'announce':
+        return this.announce(command)
+      case 'readMembers':
+        return this.readMembers()
+      case 'subscribe':
+        return this.subscribe(command)
+      case 'unsubscribe':
+        return this.unsubscribe(command)
+      case 'publishBatch':
+        return this.publishBatch(command)
+      case 'pull':
+        return this.queries.pull(command)
+      case 'ask':
+        return this.queries.ask(command)
+      case 'answerPage':
+        return this.queries.answerPage(command)
+      case 'answerStatus':
+        return this.queries.answerStatus(command)
+      case 'refuse':
+        return this.queries.refuse(command)
+      case 'present':
+        return this.present(command)
+      case 'writeWindow':
+        return this.writeWindow(command)
+      case 'retractWindow':
+        return this.retractWindow(command)
+      case 'readWindow':
+        return this.readWindow(command)
+      case 'endStream':
+        return this.options.connection.endStream(command.reason)
+    }
+  }
+
+  private at(service: string): PubsubService {
+    const { connection, requestTimeoutMs } = this.options
+    return { iq: connection, service, timeoutMs: requestTimeoutMs }
+  }
+
+  private attempt(
+    action: string,
+    task: () => Promise<ClusterEvent>,
+    failed: (failure: Failure) => ClusterEvent,
+  ): void {
+    attempt(this.options.post, action, task, failed)
+  }
+
+  private makeOwnNodes(): void {
+    const { root, entityId } = this.options
+    this.attempt(
+      'make own nodes',
+      async () => ({
+        type: 'OwnNodesMade',
+        windowItems: await makeOwnNodes(this.own, root, entityId),
+      }),
+      (failure) => ({ type: 'OwnNodesFailed', failure }),
+    )
+  }
+
+  private deleteOwnNodes(): void {
+    const { root, entityId, jid, log, post } = this.options
+    void deleteOwnNodes(this.own, root, entityId, jid).then((errors) => {
+      for (const error of errors) {
+        log.warn({ reason: toFailure('delete', error).reason }, 'an own node was left behind')
+      }
+      post({ type: 'OwnNodesDeleted' })
+    })
+  }
+
+  private announce({ item }: CommandOf<'announce'>): void {
+    const node = membersNode(this.options.root)
+    this.attempt(
+      `publish ${node}`,
+      async () => {
+        await publish(this.own, node, item.id, codecs.members.encode(item))
+        return { type: 'Announced' }
+      },
+      (failure) => ({ type: 'AnnounceFailed', failure }),
+    )
+  }
+
+  private readMembers(): void {
+    const node = membersNode(this.options.root)
+    this.attempt(
+      `read ${node}`,
+      async () => {
+        await this.held.ensure(this.own, node, this.fullJid)
+        return { type: 'MembersRead', items: await readMembers(this.own, node, this.refusals) }
+      },
+      (failure) => ({ type: 'MembersUnread', failure }),
+    )
+  }
+
+  private subscribe({ member, service, eid }: CommandOf<'subscribe'>): void {
+    const node = feedNode(this.options.root, eid)
+    this.attempt(
+      `subscribe to ${node} at ${service}`,
+      async () => {
+        await this.held.ensure(this.at(service), node, this.fullJid)
+        return { type: 'Subscribed', member }
+      },
+      (failure) => ({ type: 'SubscribeFailed', member, failure }),
+    )
+  }
+
+  private unsubscribe({ service, eid }: CommandOf<'unsubscribe'>): void {
+    const node = feedNode(this.options.root, eid)
+    void this.held.forget(service, node)
+    // Not answered: the node may be gone with its member, and what still comes from it is judged anyway.
+    unsubscribe(this.at(service), node, this.fullJid).catch((error: unknown) => {
+      const { reason } = toFailure(`unsubscribe from ${node} at ${service}`, error)
+      this.options.log.debug({ reason }, 'a subscription was left behind')
+    })
+  }
+
+  /** The fast path. A batch that is sent again is the same to the octet, item id included (rule 11). */
+  private publishBatch({ batch }: CommandOf<'publishBatch'>): void {
+    const { sequence } = batch
+    const node = feedNode(this.options.root, this.options.entityId)
+    this.attempt(
+      `publish ${node}`,
+      async () => {
+        await publish(this.own, node, String(sequence), codecs.feed.encode(batch))
+        return { type: 'BatchPublished', sequence }
+      },
+      (failure) => ({ type: 'BatchFailed', sequence, failure }),
+    )
+  }
+
+  private present({ jid, isAvailable }: CommandOf<'present'>): void {
+    const type = isAvailable ? undefined : 'unavailable'
+    this.options.connection.send(xml('presence', { to: jid, type }))
+  }
+
+  private writeWindow({ entry }: CommandOf<'writeWindow'>): void {
+    const { root, entityId } = this.options
+    this.attempt(
+      `publish ${entry.kind} for '${entry.id}'`,
+      async () => {
+        const node = windowNode(root, entityId, entry.kind)
+        await publish(this.own, node, entry.id, encodeWindowItem(entityId, entry))
+        return { type: 'WindowWritten' }
+      },
+      (failure) => ({ type: 'WindowFailed', failure }),
+    )
+  }
+
+  private retractWindow({ kind, id }: CommandOf<'retractWindow'>): void {
+    const { root, entityId } = this.options
+    this.attempt(
+      `retract ${kind} of '${id}'`,
+      async () => {
+        try {
+          await retract(this.own, windowNode(root, entityId, kind), id)
+        } catch (error) {
+          if (!isAbsent(error)) throw error
+        }
+        return { type: 'WindowWritten' }
+      },
+      (failure) => ({ type: 'WindowFailed', failure }),
+    )
+  }
+
+  private readWindow({ service, eid, kind }: CommandOf<'readWindow'>): void {
+    const node = windowNode(this.options.root, eid, kind)
+    this.attempt(
+      `read ${node} at ${service}`,
+      async () => {
+        const found = await readWindow(this.at(service), node, eid, kind, this.refusals)
+        return { type: 'WindowRead', eid, kind, ...found }
+      },
+      (failure) => ({ type: 'WindowUnread', eid, kind, failure }),
+    )
+  }
+
+  private get fullJid(): string {
+    return this.options.connection.jid ?? this.options.jid
+  }
+
+  private onOffline(failure: StreamFailure): void {
+    this.held.clear()
+    this.queries.clear()
+    this.options.post({ type: 'StreamDown', reason: failure.message })
+  }
+
+  private onMessage(message: Element): void {
+    const { root, service, post } = this.options
+    const events = readNotification(message, {
+      root,
+      service,
+      refusals: this.refusals,
+      isSubscribedAt: (jid) => this.held.knows(jid),
+    })
+    for (const event of events) {
+      if (event.type === 'NodeDisturbed' && endsSubscription(event.change)) {
+        void this.held.forget(message.attrs['from'] ?? '', event.node)
+      }
+      post(event)
+    }
+  }
+
+  private onPresence(presence: Element): void {
+    const { from, type } = presence.attrs
+    if (from === undefined || from === this.options.connection.jid) return
+    // Subscription requests, probes and errors say nothing about life.
+    if (type !== undefined && type !== 'unavailable') return
+    this.options.post({ type: 'PresenceReceived', from, isAvailable: type === undefined })
+  }
+}
+
+function endsSubscription(change: NodeChange): boolean {
+  return change === 'deleted' || change === 'unsubscribed'
+}
+
+function encodeWindowItem(eid: EntityId, entry: StateEntry): Element {
+  return entry.kind === 'device_state'
+    ? codecs.device_state.encode({ eid, entry })
+    : codecs.message_waiting.encode({ eid, entry })
+}

@@ -1,0 +1,65 @@
+import { bareJid } from '../xmpp/jid.js'
+import type { PubsubService } from './service.js'
+import { StanzaError } from '../xmpp/errors.js'
+import { subscribe } from './subscribe.js'
+import { subscriptions } from './subscriptions.js'
+
+/**
+ * The subscriptions of this stream's full JID, by service: read once a stream, as they outlive it on both servers, and
+ * each subscribe makes Prosody rewrite the node (rule 17).
+ */
+export class HeldSubscriptions {
+  private readonly byService = new Map<string, Promise<Set<string>>>()
+
+  /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
+  async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
+    const held = await this.read(service, jid)
+    if (held.has(node)) return
+    await subscribe(service, node, jid)
+    held.add(node)
+  }
+
+  /** Is this a service where something was subscribed, or tried to be? */
+  knows(service: string): boolean {
+    return this.byService.has(service)
+  }
+
+  /** The subscription is gone, or not to be relied on. */
+  async forget(service: string, node: string): Promise<void> {
+    const held = await this.byService.get(service)?.catch(() => undefined)
+    held?.delete(node)
+  }
+
+  /** The stream has ended. */
+  clear(): void {
+    this.byService.clear()
+  }
+
+  private read(service: PubsubService, jid: string): Promise<Set<string>> {
+    const known = this.byService.get(service.service)
+    if (known !== undefined) return known
+    const reading = readHeld(service, jid)
+    this.byService.set(service.service, reading)
+    reading.catch(() => {
+      if (this.byService.get(service.service) === reading) this.byService.delete(service.service)
+    })
+    return reading
+  }
+}
+
+async function readHeld(service: PubsubService, jid: string): Promise<Set<string>> {
+  try {
+    const all = await subscriptions(service)
+    return new Set(all.filter((each) => isSpelledAlike(each.jid, jid)).map(({ node }) => node))
+  } catch (error) {
+    // A service that does not tell is subscribed to anew.
+    if (error instanceof StanzaError && !error.isTemporary) return new Set()
+    throw error
+  }
+}
+
+/** Services fold the case of the bare JID, never of the resource. */
+function isSpelledAlike(a: string, b: string): boolean {
+  const isSameBare = bareJid(a).toLowerCase() === bareJid(b).toLowerCase()
+  return isSameBare && a.slice(bareJid(a).length) === b.slice(bareJid(b).length)
+}

@@ -1,0 +1,88 @@
+/** The nodes that a member makes for itself (rule 17), and the one that belongs to all. */
+import { kinds, type EntityId } from '../bridge/state.js'
+import { feedNode, membersNode, windowNode } from '../nodes/names.js'
+import { StanzaError } from '../xmpp/errors.js'
+import type { FormFields } from './data-form.js'
+import { deleteNode } from './delete-node.js'
+import { makeNode, type WantedNode } from './make-node.js'
+import { retract } from './retract.js'
+import type { PubsubService } from './service.js'
+
+/** From what a raised cap gives down to what any server grants. Prosody's default cap is 256, ejabberd's 1,000. */
+const retainedSizes = [10_000, 5000, 2000, 1000, 500, 256, 100, 20, 1]
+
+const common: FormFields = {
+  'pubsub#access_model': 'open',
+  'pubsub#deliver_payloads': '1',
+  'pubsub#send_last_published_item': 'never',
+  // Prosody shows publishers by its own `expose_publisher`; this is ejabberd's word for it.
+  'pubsub#itemreply': 'publisher',
+  'pubsub#notify_delete': '1',
+  'pubsub#notify_retract': '1',
+}
+
+function retained(node: string, publishModel: 'open' | 'publishers'): WantedNode {
+  return {
+    node,
+    sizes: retainedSizes,
+    fields: { ...common, 'pubsub#persist_items': '1', 'pubsub#publish_model': publishModel },
+  }
+}
+
+function unretained(node: string): WantedNode {
+  return {
+    node,
+    sizes: [1],
+    fields: { ...common, 'pubsub#persist_items': '0', 'pubsub#publish_model': 'publishers' },
+  }
+}
+
+/** Makes them all and checks their configuration; gives the cap on retained items of the window nodes. */
+export async function makeOwnNodes(
+  service: PubsubService,
+  root: string,
+  eid: EntityId,
+): Promise<number> {
+  await makeNode(service, unretained(feedNode(root, eid)))
+  const sizes: number[] = []
+  for (const kind of kinds) {
+    const configuration = await makeNode(
+      service,
+      retained(windowNode(root, eid, kind), 'publishers'),
+    )
+    sizes.push(Number(configuration.get('pubsub#max_items') ?? 1))
+  }
+  await makeMembers(service, root)
+  return Math.min(...sizes)
+}
+
+/** Whoever comes first makes `members`; to the others its configuration is forbidden, and none of their business. */
+async function makeMembers(service: PubsubService, root: string): Promise<void> {
+  try {
+    await makeNode(service, retained(membersNode(root), 'open'))
+  } catch (error) {
+    if (!(error instanceof StanzaError && error.condition === 'forbidden')) throw error
+  }
+}
+
+/** Deletes own nodes and retracts the member item; what fails is left for the administrator, and given back. */
+export async function deleteOwnNodes(
+  service: PubsubService,
+  root: string,
+  eid: EntityId,
+  memberId: string,
+): Promise<unknown[]> {
+  const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
+  const results = await Promise.allSettled([
+    retract(service, membersNode(root), memberId),
+    ...nodes.map((node) => deleteNode(service, node)),
+  ])
+  return results.flatMap((result) =>
+    result.status === 'rejected' && !isAbsent(result.reason) ? [result.reason as unknown] : [],
+  )
+}
+
+/** What is not there need not be taken away. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof StanzaError && error.condition === 'item-not-found'
+}

@@ -1,0 +1,41 @@
+/** Reads whole nodes of the cluster, item by item; what does not decode is refused, not the rest. */
+import type { MemberItem } from '../bridge/messages.js'
+import type { EntityId, Kind, StateEntry } from '../bridge/state.js'
+import { codecs } from '../nodes/registry.js'
+import { items } from './items.js'
+import type { Refusals } from './refusals.js'
+import type { PubsubService } from './service.js'
+
+/** The member items that decode, with their publishers where the service shows them. */
+export async function readMembers(
+  service: PubsubService,
+  node: string,
+  refusals: Refusals,
+): Promise<MemberItem[]> {
+  const found = await items(service, node)
+  return found.flatMap(({ id, publisher, payload }) => {
+    const source = { id, ...(publisher === undefined ? {} : { publisher }) }
+    const member = refusals.decode(publisher ?? id, () => codecs.members.decode(payload, source))
+    return member === undefined ? [] : [member]
+  })
+}
+
+/** The entries of a window node, and the ids of what does not decode. */
+export async function readWindow(
+  service: PubsubService,
+  node: string,
+  eid: EntityId,
+  kind: Kind,
+  refusals: Refusals,
+): Promise<{ entries: StateEntry[]; broken: string[] }> {
+  const entries: StateEntry[] = []
+  const broken: string[] = []
+  for (const { id, publisher, payload } of await items(service, node)) {
+    const entry = refusals.decode(publisher ?? node, () =>
+      codecs[kind].decode(payload, { eid, id }),
+    )
+    if (entry === undefined) broken.push(id)
+    else entries.push(entry)
+  }
+  return { entries, broken }
+}
