@@ -95,7 +95,8 @@ export class AmiClient {
     this.socket.write(`${lines.join('')}\r\n`)
     const response = answered.then((answer) => {
       if (answer.get('Response') !== 'Error') return answer
-      throw new Error(`AMI action ${name} failed: ${answer.get('Message') ?? 'no reason given'}`)
+      const reason = answer.get('Output') ?? answer.get('Message') ?? 'no reason given'
+      throw new Error(`AMI action ${name} failed: ${reason}`)
     })
     return { id, response }
   }

@@ -124,7 +124,7 @@ export class Asterisk {
         logFile: this.logFile,
       },
       async (running) => {
-        await running.answersTcp(place.amiPort)
+        await running.logs(/^Asterisk Ready\.$/m) // AMI says FullyBooted before there are console commands
         this.#ami = await AmiClient.connect(place.amiPort, 'lab', place.amiSecret)
       },
     )
@@ -231,6 +231,26 @@ export class Asterisk {
         event.get('Event') === 'ExtensionStatus' &&
         event.get('Exten') === exten &&
         event.get('StatusText') === status,
+      timeoutMs,
+      since,
+    )
+  }
+
+  /** Resolves when a queue believes that of its member; it hears of a change later than the hint does. */
+  async awaitQueueMemberStatus(
+    queue: string,
+    member: string,
+    state: DeviceState,
+    timeoutMs = 10_000,
+  ): Promise<void> {
+    const since = this.ami.events.length
+    if ((await this.queueMemberStatus(queue, member)) === state) return
+    await this.ami.awaitEvent(
+      (event) =>
+        event.get('Event') === 'QueueMemberStatus' &&
+        event.get('Queue') === queue &&
+        event.get('Interface') === member &&
+        deviceStates[Number(event.get('Status'))] === state,
       timeoutMs,
       since,
     )

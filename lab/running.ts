@@ -26,12 +26,16 @@ export interface Exit {
 export class Running {
   readonly pid: number
   readonly exited: Promise<Exit>
+  /** Length of the log before this process wrote to it. */
+  readonly logStart: number
   #exit: Exit | undefined
 
   constructor(
     readonly options: RunOptions,
     private readonly child: ChildProcess,
+    logStart: number,
   ) {
+    this.logStart = logStart
     if (child.pid === undefined) throw new Error(`failed to start ${options.name}`)
     this.pid = child.pid
     this.exited = new Promise((resolve) => {
@@ -76,13 +80,13 @@ export class Running {
     }
   }
 
-  /** Waits until the log file, from `offset` on, matches; throws when the process ends or time runs out. */
-  async logs(pattern: RegExp, timeoutMs = 30_000, offset = 0): Promise<RegExpExecArray> {
+  /** Waits until what this process logs, or the log from `start` on, matches; throws when the process ends or time runs out. */
+  async logs(pattern: RegExp, timeoutMs = 30_000, start = this.logStart): Promise<RegExpExecArray> {
     const ended = new AbortController()
     void this.exited.then(() => ended.abort(this.failure('ended')))
     return awaitFile(
       this.options.logFile,
-      (text) => pattern.exec(text.slice(offset)) ?? undefined,
+      (text) => pattern.exec(text.slice(start)) ?? undefined,
       timeoutMs,
       ended.signal,
     )
@@ -100,6 +104,7 @@ export class Running {
  * The programs that `command` execs keep the PID; those that it forks are its own to end.
  */
 export function run(options: RunOptions): Running {
+  const logStart = readText(options.logFile).length
   const log = openSync(options.logFile, 'a')
   try {
     const child = spawn(
@@ -113,7 +118,7 @@ export function run(options: RunOptions): Running {
       },
     )
     child.on('error', () => undefined) // no PID: the constructor says so
-    return new Running(options, child)
+    return new Running(options, child, logStart)
   } finally {
     closeSync(log)
   }

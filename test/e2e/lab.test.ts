@@ -101,7 +101,7 @@ describe('Asterisk', () => {
     const lamp = await caller.subscribeHint('1001')
     const call = await caller.call('1001', { holdMs: 500 })
     await a.awaitHint('1001', 'InUse')
-    expect(await a.queueMemberStatus('support', 'PJSIP/1001')).toBe('INUSE')
+    await a.awaitQueueMemberStatus('support', 'PJSIP/1001', 'INUSE')
     expect(await call.ended).toEqual({ code: 0, signal: null })
     const states = dialogStates(await lamp.awaitNotifies(({ length }) => length === 4))
     expect(states).toEqual(['terminated', 'early', 'confirmed', 'terminated'])
