@@ -9,7 +9,7 @@ export interface Reload {
   readonly restartNeeded: readonly string[]
 }
 
-/** Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, passwords. */
+/** Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, XMPP password. */
 export function planReload(running: Config, fresh: Config): Reload {
   const before = describe(running)
   const after = describe(fresh)
@@ -19,8 +19,9 @@ export function planReload(running: Config, fresh: Config): Reload {
   const applied = changed.filter((path) => live.test(path))
   const restartNeeded = changed.filter((path) => !live.test(path))
   if (!running.xmpp.password.equals(fresh.xmpp.password)) applied.push('xmpp.password')
+  // Asterisk must be told of a new SIP password too, and takes one of both up only as a whole.
   if (!running.asterisk.sip.password.equals(fresh.asterisk.sip.password)) {
-    applied.push('asterisk.sip.password')
+    restartNeeded.push('asterisk.sip.password')
   }
   return { config: merge(running, fresh), applied, restartNeeded }
 }
@@ -38,10 +39,6 @@ function merge(running: Config, fresh: Config): Config {
     trust: fresh.trust,
     isTrusted: fresh.isTrusted,
     xmpp: Object.freeze({ ...running.xmpp, password: fresh.xmpp.password }),
-    asterisk: Object.freeze({
-      ...running.asterisk,
-      sip: Object.freeze({ ...running.asterisk.sip, password: fresh.asterisk.sip.password }),
-    }),
     share: Object.freeze({
       device_state: keepSwitches(fresh.share.device_state, running.share.device_state),
       message_waiting: keepSwitches(fresh.share.message_waiting, running.share.message_waiting),

@@ -13,9 +13,9 @@ export interface LogOptions {
 export interface Log {
   readonly logger: Logger
   /** Sets the level of this logger and all its children, those that exist too. */
-  setLevel(level: Level): void
+  readonly setLevel: (level: Level) => void
   /** Tells what a storm has held back so far. */
-  flush(): void
+  readonly flush: () => void
 }
 
 /** Fields that hold a secret, wherever a caller may have put them. */

@@ -1,0 +1,110 @@
+import { execFile, type ExecFileException } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { put } from './config/scratch.js'
+
+const root = new URL('..', import.meta.url).pathname
+const { version } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function execute(command: string, args: string[], environment: NodeJS.ProcessEnv = {}) {
+  return new Promise<Outcome>((resolve) => {
+    const env = { ...process.env, ...environment }
+    const options = { cwd: root, env, timeout: 120_000 }
+    execFile(command, args, options, (error: ExecFileException | null, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
+      resolve({ code, stdout, stderr })
+    })
+  })
+}
+
+describe('the package', () => {
+  let scratch: string
+  let hintbridge: string
+  let packed: readonly string[]
+
+  beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'hintbridge-pack-'))
+    const pack = await execute('npm', ['pack', '--json', '--pack-destination', scratch])
+    expect(pack.code, pack.stderr).toBe(0)
+    const listed = /^\[\n[^]*/m.exec(pack.stdout)?.[0] ?? '' // the build speaks before it
+    const [tarball] = z
+      .array(z.object({ filename: z.string(), files: z.array(z.object({ path: z.string() })) }))
+      .parse(JSON.parse(listed))
+    packed = tarball?.files.map(({ path }) => path) ?? []
+    const file = join(scratch, tarball?.filename ?? '')
+    const prefix = join(scratch, 'prefix')
+    const install = await execute('npm', [
+      'install',
+      '--global',
+      '--prefer-offline',
+      '--prefix',
+      prefix,
+      file,
+    ])
+    expect(install.code, install.stderr).toBe(0)
+    hintbridge = join(prefix, 'bin', 'hintbridge')
+  }, 180_000)
+
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  it('holds the program, the documentation and nothing of the workshop', () => {
+    expect(packed).toEqual(
+      expect.arrayContaining([
+        'dist/main.js',
+        'docs/hintbridge.example.yaml',
+        'docs/hintbridge.service',
+        'CHANGELOG.md',
+        'LICENSE',
+        'package.json',
+      ]),
+    )
+    expect(packed.filter((path) => /^(src|test|lab|bench|\.)/.test(path))).toEqual([])
+  })
+
+  it('tells its version', async () => {
+    expect(await execute(hintbridge, ['--version'])).toMatchObject({
+      code: 0,
+      stdout: `${version}\n`,
+    })
+  })
+
+  it('helps, with its commands and examples', async () => {
+    const { code, stdout } = await execute(hintbridge, ['--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/hintbridge run [^]*hintbridge init [^]*hintbridge leave [^]*Examples:/)
+  })
+
+  it('ends with 1 on a command that it does not know, and points to the help', async () => {
+    const { code, stderr } = await execute(hintbridge, ['rum'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('Did you mean run?')
+    expect(stderr).toContain("See 'hintbridge --help'")
+  })
+
+  it('ends with 78 on a bad configuration, and lists every problem', async () => {
+    const file = put(scratch, 'bad.yaml', 'trust: [nobody]\nlog: { level: loud }\n')
+    const { code, stdout, stderr } = await execute(hintbridge, ['run', '--config', file])
+    expect(code).toBe(78)
+    expect(stdout).toBe('')
+    expect(stderr.split('\n').map((line) => line.split(':')[0]?.trim())).toEqual([
+      'hintbridge',
+      'xmpp',
+      'xmpp.password_file',
+      'asterisk.sip.password_file',
+      'trust[0] (line 1)',
+      'log.level (line 2)',
+      '',
+    ])
+  })
+})
