@@ -191,7 +191,7 @@ export class Daemon {
       jid: xmpp.jid,
       resource: eid,
       password: () => this.#config.xmpp.password.reveal(),
-      tls: { mode: xmpp.tls.mode, ...(xmpp.tls.ca !== undefined && { ca: xmpp.tls.ca }) },
+      tls: xmpp.tls,
       silenceLimitMs: liveness.heartbeatMs,
       conflictWaitMs: liveness.staleAfterMs,
       log,
@@ -205,8 +205,9 @@ export class Daemon {
       requestTimeoutMs: liveness.heartbeatMs,
       post: (event) => this.#post(event),
       log,
-      count: (counter, labels, by) => this.#metrics.count(counter, labels, by),
+      count: (counter, labels) => this.#metrics.count(counter, labels),
     })
+    this.#cluster.start()
     this.#connection.start()
     this.#drain()
   }

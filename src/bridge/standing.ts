@@ -31,6 +31,9 @@ export class Standing {
   /** The cap on items of the own retained nodes, while those are known to exist. */
   windowItems: number | undefined
   #announcedEpoch: string | undefined
+  /** Was the announcement acknowledged before the last reading of `members` was asked for? */
+  #isExpected = false
+  #isAcknowledged = false
 
   constructor(
     private readonly context: Context,
@@ -99,6 +102,7 @@ export class Standing {
   }
 
   readMembers(): void {
+    this.#isExpected = this.#isAcknowledged
     this.context.emit({ to: 'cluster', do: 'readMembers' })
     this.#after('members', membersReadMs, () => this.readMembers())
   }
@@ -114,9 +118,9 @@ export class Standing {
     health(this.context, 'members-read', 'error')
     this.outlets.onMembersRead(items)
     const own = items.find((item) => item.id === this.context.settings.jid)
+    const isOurs = own?.epoch === this.#announcedEpoch && own?.jid === this.jid
     // Missing or not ours: it is published again.
-    if (own?.epoch !== this.#announcedEpoch || own?.jid !== this.jid)
-      this.#announcedEpoch = undefined
+    if (this.#isExpected && !isOurs) this.#announcedEpoch = undefined
     this.outlets.onProgress()
   }
 
@@ -132,12 +136,14 @@ export class Standing {
   announce(epoch: string): void {
     if (this.jid === undefined || this.#announcedEpoch === epoch) return
     this.#announcedEpoch = epoch
+    this.#isAcknowledged = false
     const { jid: id, eid, name, service, version } = this.context.settings
     const item = { id, eid, name, jid: this.jid, service, epoch, version }
     this.context.emit({ to: 'cluster', do: 'announce', item })
   }
 
   announced(): void {
+    this.#isAcknowledged = true
     health(this.context, 'announce', 'error')
     log(this.context, 'info', 'announced as a member')
   }
