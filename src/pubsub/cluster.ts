@@ -158,8 +158,9 @@ export class ClusterEdge {
     )
   }
 
-  private subscribe({ member, service, eid }: CommandOf<'subscribe'>): void {
+  private subscribe({ member, service, eid, isAgain }: CommandOf<'subscribe'>): void {
     const node = feedNode(this.options.root, eid)
+    if (isAgain) this.held.doubt(service)
     this.attempt(
       `subscribe to ${node} at ${service}`,
       async () => {

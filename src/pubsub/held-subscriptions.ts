@@ -19,6 +19,11 @@ export class HeldSubscriptions {
     held.add(node)
   }
 
+  /** Drops what is known of a service, so that it is read anew. */
+  doubt(service: string): void {
+    this.byService.delete(service)
+  }
+
   /** Is this a service where something was subscribed, or tried to be? */
   knows(service: string): boolean {
     return this.byService.has(service)
