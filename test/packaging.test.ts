@@ -1,5 +1,5 @@
 import { execFile, type ExecFileException } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,10 +17,26 @@ interface Outcome {
   readonly stderr: string
 }
 
-function execute(command: string, args: string[], environment: NodeJS.ProcessEnv = {}) {
+/** Copies what is built and packed, so that no test that runs beside this one sees `dist` change. */
+function copyPackage(folder: string): string {
+  const copy = join(folder, 'package')
+  const parts = [
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'src',
+    'docs',
+    'CHANGELOG.md',
+    'LICENSE',
+  ]
+  for (const part of parts) cpSync(join(root, part), join(copy, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  return copy
+}
+
+function execute(command: string, args: string[], cwd = root) {
   return new Promise<Outcome>((resolve) => {
-    const env = { ...process.env, ...environment }
-    const options = { cwd: root, env, timeout: 120_000 }
+    const options = { cwd, timeout: 120_000 }
     execFile(command, args, options, (error: ExecFileException | null, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
       resolve({ code, stdout, stderr })
@@ -35,7 +51,8 @@ describe('the package', () => {
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'hintbridge-pack-'))
-    const pack = await execute('npm', ['pack', '--json', '--pack-destination', scratch])
+    const packing = ['pack', '--json', '--pack-destination', scratch]
+    const pack = await execute('npm', packing, copyPackage(scratch))
     expect(pack.code, pack.stderr).toBe(0)
     const listed = /^\[\n[^]*/m.exec(pack.stdout)?.[0] ?? '' // the build speaks before it
     const [tarball] = z

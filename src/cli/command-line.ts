@@ -24,8 +24,12 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
       .demandCommand(1, 'name a command')
       .recommendCommands()
       .strict()
+      .locale('en')
+      .parserConfiguration({ 'duplicate-arguments-array': false })
       .exitProcess(false)
-      .fail(false)
+      .fail((message: string | null, error: Error | undefined) => {
+        throw error?.name === 'YError' || !error ? new UsageError(message ?? '') : error
+      })
       .wrap(100)
       .parseAsync()
     return exitCodes.ok
@@ -35,10 +39,14 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
   }
 }
 
-/** Yargs names its usage errors YError; those point to the help as well. */
+/** The command line itself is wrong. */
+class UsageError extends Error {
+  constructor(message: string) {
+    super(`${message}\nSee 'hintbridge --help' and 'hintbridge COMMAND --help'.`)
+    this.name = 'UsageError'
+  }
+}
+
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.name === 'YError'
-    ? `${error.message}\nSee 'hintbridge --help' and 'hintbridge COMMAND --help'.`
-    : error.message
+  return error instanceof Error ? error.message : String(error)
 }
