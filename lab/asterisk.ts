@@ -95,6 +95,8 @@ export class Asterisk {
   /** `127.0.0.1:PORT`, as the bridge's configuration names it. */
   readonly sipAddress: string
   readonly logFile: string
+  /** A script that is `asterisk` for this instance: `-r` for its console, `-rx COMMAND`. */
+  readonly consoleFile: string
   readonly #server: Server
   #ami: AmiClient | undefined
 
@@ -110,16 +112,20 @@ export class Asterisk {
     this.logFile = join(place.folder, 'log/console.log')
     const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d$/.test(name))
     if (loader === undefined) throw new Error(`no dynamic loader in ${libraries}`)
+    // Its own dynamic loader runs a program of another Debian without chroot, so that it sees the scratch folder.
+    const command = join(libraries, loader)
+    const args = [
+      ...['--argv0', 'asterisk', '--library-path', libraries],
+      ...[join(place.root, 'usr/sbin/asterisk'), '-C', join(place.folder, 'etc/asterisk.conf')],
+    ]
+    this.consoleFile = join(place.folder, 'asterisk')
+    const line = [command, ...args].map((word) => `'${word}'`).join(' ')
+    writeFileSync(this.consoleFile, `#!/bin/sh\nexec ${line} "$@"\n`, { mode: 0o755 })
     this.#server = new Server(
       {
         name: options.name,
-        // Its own dynamic loader runs a program of another Debian without chroot, so that it sees the scratch folder.
-        command: join(libraries, loader),
-        args: [
-          ...['--argv0', 'asterisk', '--library-path', libraries],
-          ...[join(place.root, 'usr/sbin/asterisk'), '-f'],
-          ...['-C', join(place.folder, 'etc/asterisk.conf')],
-        ],
+        command,
+        args: [...args, '-f'],
         cwd: place.folder,
         logFile: this.logFile,
       },
