@@ -20,6 +20,8 @@ export class Fence {
   #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' = 'idle'
   #nonce: number
   #pass = 0
+  /** Each `refresh` is answered once: only the last one's answer ends the dump that counts. */
+  #unansweredCount = 0
   #seen = new Map<Key, StateEntry>()
   #ambiguous = new Set<Key>()
 
@@ -61,7 +63,8 @@ export class Fence {
   }
 
   refreshAnswered(failure?: Failure): void {
-    if (this.#phase !== 'refreshing') return
+    this.#unansweredCount -= 1
+    if (this.#phase !== 'refreshing' || this.#unansweredCount > 0) return
     if (failure) {
       if (!failure.isTemporary) this.#complain(failure.reason)
       this.#askLater(failure.isTemporary ? 1_000 : 10_000)
@@ -90,6 +93,7 @@ export class Fence {
     this.#phase = 'refreshing'
     this.#seen = new Map()
     this.#ambiguous = new Set()
+    this.#unansweredCount += 1
     this.context.agenda.cancel(this.#timer)
     this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind })
     if (this.context.agenda.has(this.#overdueTimer)) return

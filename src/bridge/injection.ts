@@ -39,6 +39,7 @@ export class Injection {
   readonly #claims = new Map<string, Map<EntityId, MailboxEntry>>()
   readonly #lanes: Lanes<Target>
   #onIdle: (() => void) | undefined
+  #isClosing = false
 
   constructor(
     private readonly context: Context,
@@ -66,6 +67,8 @@ export class Injection {
 
   /** Asterisk should hold this state under that EID. */
   want(eid: EntityId, entry: StateEntry): void {
+    // Peers go on publishing while this member leaves.
+    if (this.#isClosing) return
     const target = this.#target(eid, entry.kind, entry.id)
     if (entry.kind === 'message_waiting') {
       const claims = this.#claims.get(entry.id) ?? new Map<EntityId, MailboxEntry>()
@@ -86,6 +89,8 @@ export class Injection {
     const target = this.#find(eid, kind, id)
     if (!target) return
     if (kind === 'message_waiting') {
+      // What an earlier run injected for another member is not this one's to take back.
+      if (target.isInherited && target.eid !== eid) return
       const claims = this.#claims.get(id)
       claims?.delete(eid)
       const heir = [...(claims ?? [])].at(-1)
@@ -122,6 +127,7 @@ export class Injection {
   /** Withdraws everything (`leave`); `onIdle` is called when Asterisk has acknowledged it all. */
   withdrawAll(onIdle: () => void): void {
     this.#onIdle = onIdle
+    this.#isClosing = true
     this.#claims.clear()
     for (const target of this.#targets()) this.#withdraw(target)
     this.#reportIdle()
@@ -136,14 +142,14 @@ export class Injection {
   injectMailboxAgain(mailbox: string): void {
     const target = this.#mailboxes.get(mailbox)
     if (!target?.wanted) return
-    target.held = undefined
+    this.#doubt(target)
     this.#lanes.enqueue(target)
   }
 
   /** Asterisk has restarted and forgot (rule 10), or may have: everything of that kind is injected again. */
   again(kind: Kind): void {
     for (const target of this.#table(kind).values()) {
-      target.held = undefined
+      this.#doubt(target)
       // What an earlier run injected waits to be confirmed; withdrawals go on.
       if (!target.isInherited) this.#lanes.enqueue(target)
     }
@@ -193,6 +199,12 @@ export class Injection {
     return false
   }
 
+  /** What Asterisk holds is not known any more; nor will the answer under way tell, for it may be older. */
+  #doubt(target: Target): void {
+    target.held = undefined
+    target.sending = undefined
+  }
+
   /** Has the journal know it under its present EID before it is injected (rule 9). */
   #record(target: Target): void {
     const { eid, kind, id, journaledAs } = target
@@ -210,7 +222,11 @@ export class Injection {
     if (journaledAs !== undefined) {
       this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
     }
-    this.#table(kind).delete(kind === 'device_state' ? deviceKey(eid, id) : id)
+    target.journaledAs = undefined
+    // It may wait on its lane once more, and have a successor by then.
+    if (this.#find(eid, kind, id) === target) {
+      this.#table(kind).delete(kind === 'device_state' ? deviceKey(eid, id) : id)
+    }
   }
 
   #withdraw(target: Target): void {

@@ -83,10 +83,12 @@ export class Members {
   /** Peers' timers stop; after `stale_after` without the stream their devices are withdrawn here (rule 23). */
   streamDown(): void {
     this.#vitality.stop(this.peers)
-    for (const peer of this.peers) this.context.agenda.cancel(`ask:${peer.jid}`)
-    for (const peer of this.peers) this.#pulls.cancel(peer)
     this.#pulls.reset()
     this.#asks.reset()
+    for (const peer of this.peers) {
+      this.#pulls.cancel(peer)
+      this.context.agenda.cancel(`ask:${peer.jid}`)
+    }
     this.presence.reset()
     this.rivals.reset()
     if (this.context.agenda.has('own-stale')) return
@@ -273,7 +275,7 @@ export class Members {
       return false
     }
     if (status.phase === 'leaving') {
-      this.#depart(peer, 'it is leaving')
+      this.#depart(peer, 'it is leaving', status.epoch)
       return false
     }
     const incumbent = this.#incumbent(peer)
@@ -292,8 +294,8 @@ export class Members {
   /** Another live member that holds the peer's EID. */
   #incumbent(peer: Peer): Peer | undefined {
     for (const other of this.peers) {
-      const isLive = other.life === 'alive' || other.life === 'suspected'
-      if (other !== peer && other.eid === peer.eid && other.isBelieved && isLive) return other
+      if (other !== peer && other.eid === peer.eid && other.isBelieved && isLive(other))
+        return other
     }
     return undefined
   }
@@ -302,8 +304,9 @@ export class Members {
   #holder(eid: EntityId): Peer | undefined {
     let holder: Peer | undefined
     for (const peer of this.peers) {
-      if (peer.eid === eid && peer.refusal === undefined && (!holder || peer.isBelieved))
-        holder = peer
+      if (peer.eid !== eid || peer.refusal !== undefined) continue
+      // One that is dead may have been believed too.
+      if (!holder || (peer.isBelieved && (isLive(peer) || !isLive(holder)))) holder = peer
     }
     return holder
   }
@@ -363,8 +366,8 @@ export class Members {
   }
 
   /** The peer goes for good: everything of it is withdrawn, its epoch ignored (rules 12 and 24). */
-  #depart(peer: Peer, reason: string): void {
-    this.#departed.set(peer.jid, peer.replica.epoch ?? peer.item.epoch)
+  #depart(peer: Peer, reason: string, epoch = peer.replica.epoch ?? peer.item.epoch): void {
+    this.#departed.set(peer.jid, epoch)
     this.#dismiss(peer, reason)
   }
 
@@ -374,7 +377,7 @@ export class Members {
     this.#release(peer)
     const { service, eid } = peer.item
     this.#peers.delete(peer.jid)
-    this.injection.withdrawMember(eid)
+    if (!this.#giveHeirs(eid)) this.injection.withdrawMember(eid)
     this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
     health(this.context, `member:${peer.jid}`, 'warning')
     this.#judgeRefused(eid)
@@ -386,6 +389,7 @@ export class Members {
     peer.isBelieved = false
     peer.life = 'unknown'
     this.#release(peer)
+    this.#giveHeirs(peer.eid)
     if (!isNews) return
     count(this.context, 'refused_members', { reason: 'identity' })
     this.#complain(peer.jid, `it is refused: ${reason}`)
@@ -396,6 +400,13 @@ export class Members {
     this.#pulls.cancel(peer)
     this.context.agenda.cancel(`ask:${peer.jid}`)
     peer.replica.discardAll()
+  }
+
+  /** What one member took with it, another that holds its EID may say too; `false` where there is none. */
+  #giveHeirs(eid: EntityId): boolean {
+    const heirs = [...this.peers].filter((peer) => peer.eid === eid && peer.refusal === undefined)
+    for (const heir of heirs) this.#giveAll(heir)
+    return heirs.length > 0
   }
 
   /** Those that were refused for that EID are judged again: its holder has left. */
@@ -441,4 +452,8 @@ export class Members {
       if (entry) yield { peer, entry }
     }
   }
+}
+
+function isLive({ life }: Peer): boolean {
+  return life === 'alive' || life === 'suspected'
 }

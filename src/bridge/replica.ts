@@ -44,6 +44,8 @@ export class Replica {
   readonly #table = new Map<Key, Held>()
   #epoch: string | undefined
   #sequence = 0
+  /** Has a pull of this epoch ended, and none been broken off since? */
+  #isComplete = false
   #pull: Pull | undefined
   #pullCount = 0
 
@@ -76,21 +78,21 @@ export class Replica {
 
   /** Does that status say that nothing is missing here? */
   isCurrent(status: Status): boolean {
-    return this.#epoch === status.epoch && this.#sequence === status.sequence
+    const { epoch, sequence } = status
+    return this.#isComplete && this.#epoch === epoch && this.#sequence === sequence
   }
 
   apply(batch: Batch): BatchOutcome {
-    if (this.#pull && this.#pull.pages.length === 0) {
-      if (this.#pull.early.length < maxEarlyBatches) this.#pull.early.push(batch)
-      if (batch.epoch !== this.#epoch) return 'applied'
-    }
-    if (batch.epoch !== this.#epoch) return 'foreign'
+    const isEarly = this.#pull?.pages.length === 0
+    if (isEarly) this.#keepEarly(batch)
+    if (batch.epoch !== this.#epoch) return isEarly ? 'applied' : 'foreign'
     if (batch.sequence <= this.#sequence) return 'duplicate'
     const isGap = batch.sequence !== this.#sequence + 1
     // A gap keeps the number where it was, so that the status question shows what is missing.
     if (!isGap) this.#sequence = batch.sequence
     for (const entry of batch.entries) this.#applyEntry(entry, batch.sequence)
-    return isGap ? 'gap' : 'applied'
+    // Contiguity counts from the first page: a busy feed must not start the pull again and again.
+    return isGap && !isEarly ? 'gap' : 'applied'
   }
 
   /** Starts a pull, or starts it again; `nextQuery` says what to ask. */
@@ -112,7 +114,7 @@ export class Replica {
   takePage(page: Page): PageOutcome {
     const pull = this.#pull
     if (!pull) return 'restart'
-    if (pull.pages.length === 0) this.#takeEpoch(page)
+    if (pull.pages.length === 0) this.#takeEpoch(pull, page)
     else if (page.epoch !== this.#epoch) return 'restart'
     const last = page.entries.at(-1)
     // A page that does not advance would be asked for again for ever.
@@ -126,6 +128,7 @@ export class Replica {
     if (!page.isLast) return 'more'
     this.#sweep(pull)
     this.#pull = undefined
+    this.#isComplete = true
     return 'done'
   }
 
@@ -152,14 +155,26 @@ export class Replica {
   #forgetOrder(): void {
     this.#epoch = undefined
     this.#sequence = 0
+    this.#isComplete = false
     this.#pull = undefined
   }
 
   /** Only the member's own answer sets its epoch; entries of another epoch are always older (rule 12). */
-  #takeEpoch(page: Page): void {
-    if (page.epoch !== this.#epoch) for (const held of this.#table.values()) held.sequence = 0
+  #takeEpoch(pull: Pull, page: Page): void {
+    if (page.epoch !== this.#epoch) {
+      for (const held of this.#table.values()) held.sequence = 0
+      pull.tombstones.clear()
+    }
     this.#epoch = page.epoch
     this.#sequence = page.sequence
+    // Where the pull is broken off now, what the later pages say is missing.
+    this.#isComplete = false
+  }
+
+  /** The latest are kept: the first page will be about as new as they are. */
+  #keepEarly(batch: Batch): void {
+    const early = this.#pull?.early
+    if (early?.push(batch) === maxEarlyBatches + 1) early.shift()
   }
 
   #replayEarly(pull: Pull, page: Page): boolean {

@@ -84,7 +84,11 @@ export class Window {
   failed(failure: Failure): void {
     const key = this.#writing
     this.#writing = undefined
-    if (key === undefined || failure.condition === 'disconnected') return
+    if (key === undefined) return
+    if (failure.condition === 'disconnected') {
+      this.#dirty.add(key)
+      return
+    }
     const isRetraction = !this.table.has(key)
     if (failure.condition === 'item-not-found' && isRetraction) {
       this.#rest(0)
