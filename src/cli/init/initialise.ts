@@ -117,6 +117,10 @@ function planFiles(
   ]
 }
 
+/** `pjsip reload` is an alias that not every Asterisk has; these are the modules whose settings the file holds. */
+const reload =
+  'module reload res_pjsip.so res_pjsip_outbound_publish.so res_pjsip_publish_asterisk.so'
+
 /** Says what was written and what is left to do. */
 function report(
   { print, isPresent }: InitOptions,
@@ -133,7 +137,7 @@ ${files.map(({ path, mode }) => `  ${path} (mode ${mode.toString(8)})`).join('\n
 Next:
   1. Add one line to Asterisk's pjsip.conf, below its transports, and load it:
        #include ${included}
-       asterisk -rx 'pjsip reload'
+       asterisk -rx '${reload}'
   2. Let ${answers.jid} create nodes on ${answers.pubsub}, and hold it to no rate limit.
   3. Start the bridge, as a user who can read the secrets:
        hintbridge run --config ${resolve(answers.config)}
