@@ -1,0 +1,195 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Backoff, sleep } from '../../src/xmpp/backoff.js'
+import { StanzaError, toStreamFailure } from '../../src/xmpp/errors.js'
+import { bareJid, domainOf, isSameJid, localOf } from '../../src/xmpp/jid.js'
+import { createMechanisms, Scram } from '../../src/xmpp/sasl.js'
+import { parseServiceUri } from '../../src/xmpp/service-uri.js'
+import { SilenceDetector } from '../../src/xmpp/silence.js'
+import { moveStatus } from '../../src/xmpp/status.js'
+
+describe('Backoff', () => {
+  const options = { firstMs: 500, capMs: 30_000 }
+
+  it('starts at zero, doubles, and is capped', () => {
+    const backoff = new Backoff({ ...options, random: () => 0 })
+    const delays = Array.from({ length: 10 }, () => backoff.next())
+    expect(delays).toEqual([0, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
+    backoff.reset()
+    expect(backoff.next()).toBe(0)
+  })
+
+  it('takes up to half away by jitter', () => {
+    const backoff = new Backoff({ ...options, random: () => 0.5 })
+    expect([backoff.next(), backoff.next(), backoff.slow()]).toEqual([0, 375, 22_500])
+  })
+})
+
+describe('on fake time', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('a sleep ends with its time or its signal, and leaves no timer', async () => {
+    const abort = new AbortController()
+    const slept = sleep(1000, abort.signal)
+    await vi.advanceTimersByTimeAsync(1000)
+    await slept
+    const woken = sleep(1000, abort.signal)
+    abort.abort()
+    await woken
+    await sleep(1000, abort.signal)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('silence is asked about at half its limit and found at its limit', () => {
+    const heard: string[] = []
+    const detector = new SilenceDetector({
+      limitMs: 1000,
+      ping: () => heard.push(`ping ${performance.now() - begin}`),
+      onSilence: () => heard.push(`silence ${performance.now() - begin}`),
+    })
+    const begin = performance.now()
+    detector.start()
+    vi.advanceTimersByTime(300)
+    detector.received()
+    vi.advanceTimersByTime(499)
+    expect(heard).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(heard).toEqual(['ping 800'])
+    vi.advanceTimersByTime(100)
+    detector.received()
+    vi.advanceTimersByTime(5000)
+    expect(heard).toEqual(['ping 800', 'ping 1400', 'silence 1900'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('moveStatus', () => {
+  it('throws at a move that the table does not have', () => {
+    const waiting = { state: 'waiting', delayMs: 0, reason: '' } as const
+    expect(moveStatus({ state: 'offline' }, { state: 'connecting', service: 'x' }).state).toBe(
+      'connecting',
+    )
+    expect(() => moveStatus({ state: 'offline' }, waiting)).toThrow('offline cannot become waiting')
+    expect(() => moveStatus({ state: 'stopped' }, waiting)).toThrow('stopped cannot become waiting')
+  })
+})
+
+describe('parseServiceUri', () => {
+  it.each([
+    ['xmpp://127.0.0.1', { host: '127.0.0.1', port: 5222, isDirectTls: false }],
+    ['xmpps://xmpp.example.org', { host: 'xmpp.example.org', port: 5223, isDirectTls: true }],
+    ['xmpp://[fe80::1]:5299', { host: 'fe80::1', port: 5299, href: 'xmpp://[fe80::1]:5299' }],
+  ])('%s', (text, parts) => {
+    expect(parseServiceUri(text)).toMatchObject(parts)
+  })
+
+  it.each([
+    'example.org',
+    'http://example.org',
+    'xmpp://',
+    'xmpp://u@h',
+    'xmpp://h/x',
+    'xmpp://h:99999',
+  ])('refuses %s', (text) => {
+    expect(() => parseServiceUri(text)).toThrow(TypeError)
+  })
+})
+
+describe('JIDs', () => {
+  it('are taken apart as they are spelled', () => {
+    const jid = 'pbx-a@example.org/x@y/z'
+    expect([bareJid(jid), domainOf(jid), localOf(jid)]).toEqual([
+      'pbx-a@example.org',
+      'example.org',
+      'pbx-a',
+    ])
+    expect([bareJid('example.org'), domainOf('example.org'), localOf('example.org')]).toEqual([
+      'example.org',
+      'example.org',
+      '',
+    ])
+  })
+
+  it('are the same whatever the case, but for the resource', () => {
+    expect(isSameJid('A@Example.org/X', 'a@example.org/X')).toBe(true)
+    expect(isSameJid('a@example.org/X', 'a@example.org/x')).toBe(false)
+    expect(isSameJid('', 'a@example.org')).toBe(false)
+  })
+})
+
+describe('SCRAM', () => {
+  const cases = [
+    {
+      source: 'RFC 5802 §5',
+      hash: 'sha1',
+      nonce: 'fyko+d2lbbFgONRv9qkxdawL',
+      serverFirst: 'r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096',
+      final: 'c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=',
+      serverFinal: 'v=rmF9pqV8S7suAoZWja4dJRkFsKQ=',
+    },
+    {
+      source: 'RFC 7677 §3',
+      hash: 'sha256',
+      nonce: 'rOprNGfwEbeRWgbNEkqO',
+      serverFirst:
+        'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
+      final:
+        'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
+      serverFinal: 'v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
+    },
+  ] as const
+  const credentials = { username: 'user', password: 'pencil' }
+
+  it.each(cases)('follows $source', ({ hash, nonce, serverFirst, final, serverFinal }) => {
+    const scram = new Scram(hash, credentials, nonce)
+    expect(scram.response()).toBe(`n,,n=user,r=${nonce}`)
+    scram.challenge(serverFirst)
+    expect(scram.response()).toBe(final)
+    expect(() => scram.verify('v=AAAA')).toThrow('signature is wrong')
+    expect(() => scram.verify('')).toThrow('signature is wrong')
+    scram.verify(serverFinal)
+  })
+
+  it.each([
+    ['a nonce that is not ours', 'r=other,s=QSXCR+Q6sek8bf92,i=4096'],
+    ['our nonce alone', 'r=mine,s=QSXCR+Q6sek8bf92,i=4096'],
+    ['no salt', 'r=mine+,s=,i=4096'],
+    ['too few iterations', 'r=mine+,s=QSXCR+Q6sek8bf92,i=1'],
+    ['endless iterations', 'r=mine+,s=QSXCR+Q6sek8bf92,i=999999999'],
+  ])('refuses %s', (_title, challenge) => {
+    const scram = new Scram('sha256', credentials, 'mine')
+    scram.challenge(challenge)
+    expect(() => scram.response()).toThrow('challenge is unsound')
+  })
+
+  it('is preferred to PLAIN, the stronger hash first', () => {
+    const names = createMechanisms(credentials).map(({ name }) => name)
+    expect(names).toEqual(['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'])
+  })
+})
+
+describe('errors', () => {
+  it.each([
+    ['item-not-found', 'cancel', true],
+    ['forbidden', 'auth', false],
+    ['conflict', 'cancel', false],
+    ['resource-constraint', 'wait', true],
+    ['bad-request', 'wait', true],
+    ['something-new', 'cancel', true],
+  ])('%s of type %s: is it temporary? %s', (condition, type, isTemporary) => {
+    expect(new StanzaError(condition, type).isTemporary).toBe(isTemporary)
+  })
+
+  it('of sockets keep their code, those of certificates are one condition', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    expect(toStreamFailure(refused)).toMatchObject({ condition: 'ECONNREFUSED', isTemporary: true })
+    const expired = Object.assign(new Error('certificate has expired'), {
+      code: 'CERT_HAS_EXPIRED',
+    })
+    expect(toStreamFailure(expired)).toMatchObject({ condition: 'certificate', isTemporary: false })
+  })
+})
