@@ -102,7 +102,7 @@ export class ServerTransactions {
 
   constructor(
     private readonly clock: Clock,
-    private readonly capacity = 4_096,
+    private readonly capacity = 1_024,
   ) {}
 
   get size(): number {
