@@ -4,7 +4,13 @@ import { createMember, type Member, type MemberOptions } from './member.js'
 import { createScratch, type Scratch } from './scratch.js'
 import type { Account, XmppServer, XmppServerOptions } from './xmpp-server.js'
 
-export type MemberPlan = Omit<MemberOptions, 'scratch' | 'server' | 'account' | 'name' | 'eid'>
+export interface MemberPlan extends Omit<
+  MemberOptions,
+  'scratch' | 'server' | 'account' | 'name' | 'eid'
+> {
+  /** Instead of the one that the letter gives. */
+  readonly eid?: string
+}
 
 export interface ClusterOptions {
   /** Of the scratch folder. */
@@ -63,7 +69,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
         server,
         account: accountOf(letter),
         name: `pbx-${letter}`,
-        eid: `02:00:00:00:00:0${letter}`,
+        eid: plan.eid ?? `02:00:00:00:00:0${letter}`,
       }),
     ),
   )
