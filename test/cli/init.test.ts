@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { initialise, type InitOptions } from '../../src/cli/init/initialise.js'
 import { Terminal } from '../../src/cli/init/terminal.js'
 import { loadConfig } from '../../src/config/load.js'
@@ -53,8 +53,10 @@ describe('init', () => {
     expect(read('asterisk/pjsip_hintbridge.conf')).toContain(`\npassword = ${sip}\n`)
   })
 
-  it('keeps secrets to their owner', async () => {
+  it('keeps secrets to their owner, and lets Asterisk read its file whatever the umask', async () => {
     const { folder, options, read } = place()
+    const umask = process.umask(0o077)
+    onTestFinished(() => void process.umask(umask))
     await initialise(options)
     const modes = written.map((name) => (statSync(join(folder, name)).mode & 0o777).toString(8))
     expect(modes).toEqual(['644', '600', '600', '640'])

@@ -150,6 +150,16 @@ describe('SIGHUP', () => {
     await ended
   })
 
+  it('a second time names only what changed since the first', async () => {
+    const { hup, lines, ended, signals } = run()
+    const once = text.replace('pbx-*@', 'pbx*@')
+    await hup(once)
+    await hup(once.replace('grace: 5s', 'grace: 6s'))
+    expect(lines.map(({ applied }) => applied)).toEqual([['trust'], ['liveness.grace']])
+    signals.emit('SIGTERM', 'SIGTERM')
+    await ended
+  })
+
   it('sets the log level', async () => {
     const quiet = text.replace('level: info', 'level: warn')
     const { hup, lines, ended, signals } = run(new Recorded(), quiet)
