@@ -4,13 +4,13 @@ import type { ClusterEvent, Failure, NodeChange } from '../bridge/events.js'
 import type { EntityId, StateEntry } from '../bridge/state.js'
 import { feedNode, membersNode, windowNode } from '../nodes/names.js'
 import { codecs } from '../nodes/registry.js'
-import type { Log, XmppConnection } from '../xmpp/connection.js'
+import type { Log } from '../xmpp/connection.js'
 import type { StreamFailure } from '../xmpp/errors.js'
 import { attempt, toFailure } from './failure.js'
 import { HeldSubscriptions } from './held-subscriptions.js'
 import { readNotification } from './notifications.js'
 import { deleteOwnNodes, isAbsent, makeOwnNodes } from './own-nodes.js'
-import { PeerQueries, type CommandOf } from './peer-queries.js'
+import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
 import { Refusals, type Count } from './refusals.js'
@@ -20,7 +20,7 @@ import { unsubscribe } from './unsubscribe.js'
 
 export interface ClusterEdgeOptions {
   /** Not started yet. */
-  readonly connection: XmppConnection
+  readonly connection: ClusterConnection
   /** The root of the cluster's node names. */
   readonly root: string
   /** JID of the own pubsub service. */

@@ -13,8 +13,14 @@ import type { Refusals } from './refusals.js'
 /** The command of that name. */
 export type CommandOf<Do extends ClusterCommand['do']> = Extract<ClusterCommand, { do: Do }>
 
+/** The part of the connection that the cluster's edge uses. */
+export type ClusterConnection = Pick<
+  XmppConnection,
+  'jid' | 'handle' | 'on' | 'request' | 'send' | 'endStream'
+>
+
 export interface PeerQueriesOptions {
-  readonly connection: XmppConnection
+  readonly connection: ClusterConnection
   readonly requestTimeoutMs: number
   readonly post: (event: ClusterEvent) => void
   readonly refusals: Refusals

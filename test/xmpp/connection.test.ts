@@ -119,6 +119,21 @@ describe('opening a stream', () => {
     expect(await status(connection, 'online')).toMatchObject({ service: server.uri })
   })
 
+  it('tells the same trouble once, and again after it was over', async () => {
+    const [, peer] = await online()
+    peer.fail('host-gone')
+    for (let times = 0; times < 3; times += 1) {
+      const refusing = await server.accept()
+      await refusing.offer('')
+      refusing.fail('host-gone')
+    }
+    const again = await (await server.accept()).login()
+    expect(said).toMatchObject([{ condition: 'host-gone' }])
+    again.fail('host-gone')
+    await server.accept()
+    expect(said).toMatchObject([{ condition: 'host-gone' }, { condition: 'host-gone' }])
+  })
+
   it('does not take a certificate of another name or an unknown CA', async () => {
     const scratch = createScratch('tls-unit')
     const ca = await createCa(scratch)

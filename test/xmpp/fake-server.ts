@@ -16,6 +16,8 @@ export class FakePeer {
 
   constructor(readonly socket: Socket) {
     socket.on('error', () => undefined)
+    // What is written is a chunk of its own at the client.
+    socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => {
       this.transcript += chunk.toString('utf8')
       this.changes.emit('change')

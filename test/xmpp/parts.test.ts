@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Socket } from 'node:net'
 import { Backoff, sleep } from '../../src/xmpp/backoff.js'
+import { StreamClient } from '../../src/xmpp/client.js'
 import { StanzaError, toStreamFailure } from '../../src/xmpp/errors.js'
 import { bareJid, domainOf, isSameJid, localOf } from '../../src/xmpp/jid.js'
 import { createMechanisms, Scram } from '../../src/xmpp/sasl.js'
@@ -64,6 +66,24 @@ describe('on fake time', () => {
     vi.advanceTimersByTime(5000)
     expect(heard).toEqual(['ping 800', 'ping 1400', 'silence 1900'])
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('StreamClient', () => {
+  it('keeps a listener on a socket that it has given up: late errors end no process', () => {
+    const uri = parseServiceUri('xmpp://127.0.0.1:1')
+    const client = new StreamClient(
+      uri,
+      'example.org',
+      1000,
+      () => ({}),
+      () => undefined,
+    )
+    const socket = new Socket()
+    client._attachSocket(Object.assign(socket, { secure: false }))
+    socket.emit('close')
+    expect(client.socket).toBeNull()
+    expect(() => socket.emit('error', new Error('late'))).not.toThrow()
   })
 })
 
@@ -149,6 +169,7 @@ describe('SCRAM', () => {
     expect(scram.response()).toBe(`n,,n=user,r=${nonce}`)
     scram.challenge(serverFirst)
     expect(scram.response()).toBe(final)
+    expect(() => scram.verify(`v=A${serverFinal.slice(3)}`)).toThrow('signature is wrong')
     expect(() => scram.verify('v=AAAA')).toThrow('signature is wrong')
     expect(() => scram.verify('')).toThrow('signature is wrong')
     scram.verify(serverFinal)
