@@ -25,7 +25,7 @@ import { XmppConnection } from './xmpp/connection.js'
 const maxTimerMs = 2 ** 31 - 1
 
 export class Daemon {
-  /** Settles when the service has left for good, or rejects with what could not be withdrawn. */
+  /** Settles when the service has left for good, whatever it could not withdraw; rejects where it failed. */
   readonly finished: Promise<void>
   #config: Config
   readonly #log: Log
@@ -44,8 +44,10 @@ export class Daemon {
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
   #timerMs = Infinity
-  #finish: (failures: readonly string[]) => void = () => undefined
+  #finish: () => void = () => undefined
   #fail: (error: unknown) => void = () => undefined
+  /** What `leave` could not withdraw. */
+  #failures: readonly string[] = []
 
   constructor(config: Config, _file: string | undefined, log: Log) {
     this.#config = config
@@ -55,14 +57,14 @@ export class Daemon {
       logger: log.logger,
       health: this.#health,
       metrics: this.#metrics,
-      left: (failures) => this.#finish(failures),
+      left: (failures) => {
+        this.#failures = failures
+        this.#finish()
+      },
     })
     this.finished = new Promise((resolve, reject) => {
       this.#fail = reject
-      this.#finish = (failures) => {
-        if (failures.length === 0) resolve()
-        else reject(new Error(failures.join('; ')))
-      }
+      this.#finish = resolve
     })
     // Whoever waits for it is told; nobody has to.
     this.finished.catch(() => undefined)
@@ -112,11 +114,17 @@ export class Daemon {
             'set asterisk.eid if that is wrong',
         )
       }
-      this.#post({ type: 'LeaveRequested' })
-      await this.finished
+      await this.#depart()
     } finally {
       await this.stop()
     }
+  }
+
+  /** Leaves for good; throws an Error that says what could not be withdrawn. */
+  async #depart(): Promise<void> {
+    this.#post({ type: 'LeaveRequested' })
+    await this.finished
+    if (this.#failures.length > 0) throw new Error(this.#failures.join('; '))
   }
 
   #openJournal(): void {
@@ -138,10 +146,7 @@ export class Daemon {
   async #startObservation(): Promise<void> {
     this.#control = new ControlServer({
       path: this.#config.controlSocket,
-      leave: () => {
-        this.#post({ type: 'LeaveRequested' })
-        return this.finished
-      },
+      leave: () => this.#depart(),
       status: () => this.#bridge?.overview() ?? { phase: 'waiting for the EID of Asterisk' },
     })
     await this.#control.start()

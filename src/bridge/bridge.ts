@@ -213,7 +213,6 @@ export class Bridge {
   #asteriskFound(): void {
     this.#isAsteriskFound = true
     health(this.#context, 'asterisk', 'error')
-    log(this.#context, 'info', 'Asterisk answers')
     this.#local.found()
     this.#injection.again('device_state')
     this.#injection.again('message_waiting')
@@ -223,7 +222,6 @@ export class Bridge {
   #asteriskLost(reason: string): void {
     this.#isAsteriskFound = false
     health(this.#context, 'asterisk', 'error', `Asterisk does not answer: ${reason}`)
-    log(this.#context, 'warn', 'Asterisk is lost', { reason })
     this.#injection.close()
     this.#local.lost()
   }

@@ -27,7 +27,7 @@ export function planReload(running: Config, fresh: Config): Reload {
 }
 
 const live =
-  /^(trust|liveness\..*|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+  /^(trust|liveness\.(dead_after|grace|stale_after)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 function merge(running: Config, fresh: Config): Config {
   const keepSwitches = <Share extends { publish: boolean; subscribe: boolean }>(
@@ -43,7 +43,7 @@ function merge(running: Config, fresh: Config): Config {
       device_state: keepSwitches(fresh.share.device_state, running.share.device_state),
       message_waiting: keepSwitches(fresh.share.message_waiting, running.share.message_waiting),
     }),
-    liveness: fresh.liveness,
+    liveness: Object.freeze({ ...fresh.liveness, heartbeatMs: running.liveness.heartbeatMs }),
     log: fresh.log,
   })
 }
