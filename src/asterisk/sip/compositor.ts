@@ -17,8 +17,14 @@ export interface Refusal extends Answer {
 
 interface Kept {
   readonly event: string
+  readonly callId: string
   readonly expiresAtMs: number
+  /** When its publisher last showed credentials. */
+  readonly provenAtMs: number
 }
+
+/** How long an entity tag stands for the credentials of whoever it was given to. */
+export const proofLifetimeMs = 300_000
 
 export interface CompositorPorts {
   readonly clock: Clock
@@ -26,7 +32,7 @@ export interface CompositorPorts {
   readonly events: readonly string[]
   /** Judges and takes one body. */
   readonly receive: (event: string, body: string) => Answer | Refusal
-  /** For fresh entity tags. */
+  /** For fresh entity tags; 96 random bits by default. */
   readonly makeEntityTag?: () => string
 }
 
@@ -36,10 +42,26 @@ export class Compositor {
   private readonly makeEntityTag: () => string
 
   constructor(private readonly ports: CompositorPorts) {
-    this.makeEntityTag = ports.makeEntityTag ?? countedTags()
+    this.makeEntityTag = ports.makeEntityTag ?? (() => randomBytes(12).toString('hex'))
   }
 
-  /** Answers a PUBLISH whose sender has been authenticated. */
+  /**
+   * Does the request name the entity tag that its publisher got after it had shown credentials, minutes ago at most?
+   * Asterisk never shows them unasked: a challenge to each PUBLISH would double its cost. The tag is random, serves once,
+   * and nobody but the publisher has seen it.
+   */
+  isProven(request: SipRequest): boolean {
+    return this.provenAt(request) !== undefined
+  }
+
+  private provenAt({ headers }: SipRequest): number | undefined {
+    const kept = this.publications.get(headers.get('sip-if-match') ?? '')
+    if (!kept || kept.callId !== headers.get('call-id')) return undefined
+    const isYoung = this.ports.clock.now() - kept.provenAtMs < proofLifetimeMs
+    return isYoung ? kept.provenAtMs : undefined
+  }
+
+  /** Answers a PUBLISH whose sender has been authenticated, or is proven. */
   publish(request: SipRequest): Answer | Refusal {
     const { headers } = request
     const event = headers.get('event')?.split(';', 1)[0]?.trim() ?? ''
@@ -52,8 +74,11 @@ export class Compositor {
     if (entityTag !== undefined && !this.isKept(entityTag, event)) return { status: 412 }
     const verdict = this.receiveBody(request, event, entityTag === undefined)
     if ('refused' in verdict || verdict.status >= 300) return verdict
+    const provenAtMs = this.provenAt(request) ?? this.ports.clock.now()
     if (entityTag !== undefined) this.publications.delete(entityTag)
-    return { ...verdict, fields: this.keep(event, Math.min(Number(expires), maxExpiresSeconds)) }
+    const callId = headers.get('call-id') ?? ''
+    const expiresSeconds = Math.min(Number(expires), maxExpiresSeconds)
+    return { ...verdict, fields: this.keep({ event, callId, provenAtMs }, expiresSeconds) }
   }
 
   private isKept(entityTag: string, event: string): boolean {
@@ -74,10 +99,13 @@ export class Compositor {
   }
 
   /** Every answer carries a fresh entity tag; any expiry is granted, so that 423 is never needed (rule 6). */
-  private keep(event: string, expiresSeconds: number): NonNullable<Answer['fields']> {
+  private keep(
+    kept: Omit<Kept, 'expiresAtMs'>,
+    expiresSeconds: number,
+  ): NonNullable<Answer['fields']> {
     const entityTag = this.makeEntityTag()
     const expiresAtMs = this.ports.clock.now() + expiresSeconds * 1_000
-    if (expiresSeconds > 0) this.publications.set(entityTag, { event, expiresAtMs })
+    if (expiresSeconds > 0) this.publications.set(entityTag, { ...kept, expiresAtMs })
     if (this.publications.size > maxEntityTags) {
       const [oldest] = this.publications.keys()
       if (oldest !== undefined) this.publications.delete(oldest)
@@ -87,13 +115,6 @@ export class Compositor {
       ['Expires', String(expiresSeconds)],
     ]
   }
-}
-
-/** Unique in this process, and not to be mistaken for one of the process before. */
-function countedTags(): () => string {
-  const prefix = randomBytes(6).toString('hex')
-  let count = 0
-  return () => `${prefix}${(++count).toString(36)}`
 }
 
 /** An answer that refuses a PUBLISH, with the reason under which it is counted. */

@@ -66,8 +66,9 @@ export class Inbound {
     const answer = this.publish(request)
     if ('refused' in answer) {
       this.ports.count('refused_publishes', { reason: answer.refused })
+      const remedy = remedies[answer.refused]
       this.ports.log.warn(
-        { status: answer.status, reason: answer.refused },
+        { status: answer.status, reason: answer.refused, ...(remedy !== undefined && { remedy }) },
         'refused a PUBLISH of Asterisk',
       )
     }
@@ -76,7 +77,7 @@ export class Inbound {
 
   private publish(request: SipRequest): Answer | Refusal {
     return (
-      this.checkCredentials(request) ??
+      (this.compositor.isProven(request) ? undefined : this.checkCredentials(request)) ??
       this.checkResource(request) ??
       this.compositor.publish(request)
     )
@@ -126,6 +127,13 @@ export class Inbound {
     if (entry.kind === 'device_state' && entry.id === this.ownDevice) return undefined
     return { type: 'StateReported', entry }
   }
+}
+
+/** What the administrator can do about a refusal. */
+const remedies: Readonly<Record<string, string>> = {
+  credentials: 'give asterisk.sip and the auth of pjsip_hintbridge.conf the same password',
+  resource: 'give asterisk.sip.resource and server_uri of pjsip_hintbridge.conf the same name',
+  'foreign-eid': 'give asterisk.eid and entityid of asterisk.conf the same EID, or leave both out',
 }
 
 const capabilities: NonNullable<Answer['fields']> = [

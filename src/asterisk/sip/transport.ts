@@ -33,9 +33,8 @@ export class UdpTransport implements Transport {
 
   async open({ onDatagram, onUnreachable }: TransportHandlers): Promise<HostPort> {
     const { listen, asterisk } = this.ends
-    const socket = createSocket(isIPv6(asterisk.host) ? 'udp6' : 'udp4')
+    const socket = createSocket(isIPv6(listen.host) ? 'udp6' : 'udp4')
     this.socket = socket
-    socket.on('message', (datagram) => onDatagram(datagram))
     try {
       await bind(socket, listen)
       await connect(socket, asterisk)
@@ -46,6 +45,11 @@ export class UdpTransport implements Transport {
         { cause },
       )
     }
+    const remote = socket.remoteAddress()
+    socket.on('message', (datagram, { address, port }) => {
+      // What came between bind and connect may be a stranger's.
+      if (address === remote.address && port === remote.port) onDatagram(datagram)
+    })
     this.onError = (error) => onUnreachable(reasonOf(error))
     socket.on('error', this.onError)
     const { address, port } = socket.address()

@@ -299,6 +299,27 @@ describe('a PUBLISH of Asterisk', () => {
     expect(counts).toEqual(['refused_publishes count'])
   })
 
+  it('that continues a publication is not challenged again for 5 minutes', async () => {
+    const { clock, answerTo, publish } = await start()
+    let tag = publish({ body: deviceBody('PJSIP/1') }).headers.get('sip-etag') ?? ''
+    const next = (parts: PublishOptions = {}) => {
+      const fields = [`SIP-If-Match: ${tag}`]
+      const response = answerTo(publishOf({ body: deviceBody('PJSIP/1'), fields, ...parts }))
+      tag = response.headers.get('sip-etag') ?? tag
+      return response.status
+    }
+    clock.pass(200_000)
+    expect(next()).toBe(200)
+    expect(next({ callId: 'another' })).toBe(401)
+    expect(next({ fields: ['SIP-If-Match: guessed'] })).toBe(401)
+    clock.pass(99_999)
+    expect(next()).toBe(200)
+    clock.pass(1)
+    expect(next()).toBe(401)
+    const fields = [`SIP-If-Match: ${tag}`]
+    expect(publish({ body: deviceBody('PJSIP/1'), fields }).status).toBe(200)
+  })
+
   it('for another resource is refused, after the credentials', async () => {
     const { publish, counts } = await start()
     const elsewhere = { uri: 'sip:other@127.0.0.1:5070', body: deviceBody('PJSIP/1') }
