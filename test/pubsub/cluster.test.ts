@@ -1,0 +1,292 @@
+import { EventEmitter } from 'node:events'
+import { parse } from 'ltx'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Element } from '@xmpp/xml'
+import type { ClusterCommand } from '../../src/bridge/commands.js'
+import type { ClusterEvent } from '../../src/bridge/events.js'
+import type { Batch } from '../../src/bridge/messages.js'
+import { ClusterEdge } from '../../src/pubsub/cluster.js'
+import type { ClusterConnection } from '../../src/pubsub/peer-queries.js'
+import type { IqHandler, XmppConnection } from '../../src/xmpp/connection.js'
+import { RequestTimeout, StreamFailure } from '../../src/xmpp/errors.js'
+import { disconnect, FakeService, pubsubText, refuse } from './fake-service.js'
+
+const root = 'asterisk'
+const eidA = '02:00:00:00:00:0a'
+const eidB = '02:00:00:00:00:0b'
+const epoch = 'a'.repeat(32)
+const own = 'pubsub.example.org'
+const batchText = (eid: string, sequence = 7): string =>
+  `<batch xmlns="urn:hintbridge:1" eid="${eid}" epoch="${epoch}" seq="${sequence}"/>`
+
+let service: FakeService
+let emitter: EventEmitter
+let handlers: Map<string, IqHandler>
+let posted: ClusterEvent[]
+let counted: string[]
+let warned: object[]
+let sent: string[]
+let edge: ClusterEdge
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+async function perform(command: ClusterCommand): Promise<ClusterEvent[]> {
+  posted.length = 0
+  edge.perform(command)
+  await settled()
+  return posted
+}
+
+function receive(from: string, inner: string, type = 'headline'): ClusterEvent[] {
+  posted.length = 0
+  emitter.emit(
+    'message',
+    parse(
+      `<message from='${from}' type='${type}'><event xmlns='http://jabber.org/protocol/pubsub#event'>${inner}</event></message>`,
+    ),
+  )
+  return posted
+}
+
+beforeEach(() => {
+  service = new FakeService()
+  emitter = new EventEmitter()
+  handlers = new Map()
+  posted = []
+  counted = []
+  warned = []
+  sent = []
+  const connection: ClusterConnection = {
+    jid: `pbx-b@example.org/${eidB}`,
+    handle: (_type, _namespace, name, handler) => void handlers.set(name, handler),
+    on: emitter.on.bind(emitter) as unknown as XmppConnection['on'],
+    request: service.request.bind(service),
+    send: (stanza) => void sent.push(stanza.toString()),
+    endStream: (reason) => void sent.push(reason),
+  }
+  edge = new ClusterEdge({
+    connection,
+    root,
+    service: own,
+    entityId: eidB,
+    jid: 'pbx-b@example.org',
+    requestTimeoutMs: 1000,
+    post: (event) => posted.push(event),
+    log: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (fields) => void warned.push(fields),
+      error: () => undefined,
+    },
+    count: (counter, labels) =>
+      void counted.push([counter, ...Object.values(labels ?? {})].join(' ')),
+  })
+  edge.start()
+})
+
+describe('publishing a batch', () => {
+  const batch: Batch = { eid: eidB, epoch, sequence: 7, isBye: false, entries: [] }
+  const command = { to: 'cluster', do: 'publishBatch', batch } as const
+
+  it('is one request, and the same octets when it is sent again', async () => {
+    expect(await perform(command)).toEqual([{ type: 'BatchPublished', sequence: 7 }])
+    await perform({ ...command, batch: { ...batch } })
+    const [first, second] = service.texts
+    expect(first).toBe(
+      `<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="asterisk/${eidB}/feed"><item id="7">${batchText(eidB)}</item></publish></pubsub>`,
+    )
+    expect(second).toBe(first)
+  })
+
+  it.each<[string, () => never, object]>([
+    [
+      'forbidden',
+      () => refuse('forbidden', 'auth'),
+      { condition: 'forbidden', isTemporary: false },
+    ],
+    [
+      'item-not-found',
+      () => refuse('item-not-found'),
+      { condition: 'item-not-found', isTemporary: true },
+    ],
+    ['disconnected', disconnect, { condition: 'disconnected', isTemporary: true }],
+    [
+      'timeout',
+      () => {
+        throw new RequestTimeout(own, 1000)
+      },
+      {
+        condition: 'timeout',
+        isTemporary: true,
+        reason: `failed to publish asterisk/${eidB}/feed: no answer from ${own} within 1000 ms`,
+      },
+    ],
+  ])('that fails with %s says whether to try again', async (_title, answer, failure) => {
+    service.answer = answer
+    expect(await perform(command)).toMatchObject([{ type: 'BatchFailed', sequence: 7, failure }])
+  })
+})
+
+describe('a notification', () => {
+  const feed = (eid: string): string => `asterisk/${eid}/feed`
+
+  it('of a feed is passed with its service and publisher', () => {
+    const item = `<item id='7' publisher='pbx-a@example.org/x'>${batchText(eidA)}</item>`
+    expect(
+      receive('pubsub.elsewhere', `<items node='${feed(eidA)}'>${item}</items>`),
+    ).toMatchObject([
+      {
+        type: 'BatchReceived',
+        service: 'pubsub.elsewhere',
+        publisher: 'pbx-a@example.org/x',
+        batch: { eid: eidA, sequence: 7 },
+      },
+    ])
+  })
+
+  it("with another's EID than its node's is refused, counted each time and logged once a peer", () => {
+    const forged = (publisher: string): string =>
+      `<items node='${feed(eidA)}'><item id='7' publisher='${publisher}'>${batchText(eidB)}</item></items>`
+    expect(receive(own, forged('eve@x'))).toEqual([])
+    expect(receive(own, forged('eve@x'))).toEqual([])
+    expect(receive(own, forged('mallory@x'))).toEqual([])
+    expect(counted).toEqual(Array<string>(3).fill('refused_items feed eid'))
+    expect(warned).toMatchObject([{ peer: 'eve@x' }, { peer: 'mallory@x' }])
+  })
+
+  it('without a payload, as of a service that delivers none, is refused', () => {
+    expect(receive(own, `<items node='${feed(eidA)}'><item id='7'/></items>`)).toEqual([])
+    expect(counted).toEqual(['refused_items feed missing'])
+  })
+
+  it('of another cluster, a window, or an error is left alone', () => {
+    const item = `<item id='7'>${batchText(eidA)}</item>`
+    expect(receive(own, `<items node='other/${eidA}/feed'>${item}</items>`)).toEqual([])
+    expect(receive(own, `<items node='asterisk/${eidA}/device_state'>${item}</items>`)).toEqual([])
+    expect(receive(own, `<items node='${feed(eidA)}'>${item}</items>`, 'error')).toEqual([])
+    expect(counted).toEqual([])
+  })
+
+  it('of members is taken from the own service only', () => {
+    const member = `<member xmlns='urn:hintbridge:1' eid='${eidA}' name='a' jid='pbx-a@example.org/x' service='${own}' epoch='${epoch}' version='1'/>`
+    const items = `<items node='asterisk/members'><item id='pbx-a@example.org'>${member}</item></items>`
+    expect(receive('eve@example.org/x', items)).toEqual([])
+    expect(counted).toEqual(['refused_items members service'])
+    expect(receive(own, items)).toMatchObject([
+      { type: 'MemberItemReceived', item: { id: 'pbx-a@example.org', eid: eidA } },
+    ])
+  })
+
+  it('of a change is taken only from where there is a subscription', async () => {
+    const change = `<delete node='${feed(eidA)}'/>`
+    expect(receive('pubsub.elsewhere', change)).toEqual([])
+    await perform({
+      to: 'cluster',
+      do: 'subscribe',
+      member: 'pbx-a@elsewhere',
+      service: 'pubsub.elsewhere',
+      eid: eidA,
+      isAgain: false,
+    })
+    expect(receive('pubsub.elsewhere', change)).toEqual([
+      { type: 'NodeDisturbed', node: feed(eidA), change: 'deleted' },
+    ])
+  })
+})
+
+describe('presence', () => {
+  const read = (text: string): ClusterEvent[] => {
+    posted.length = 0
+    emitter.emit('presence', parse(text))
+    return posted
+  }
+
+  it('tells of life and death, and nothing else', () => {
+    expect(read("<presence from='a@b/c'/>")).toEqual([
+      { type: 'PresenceReceived', from: 'a@b/c', isAvailable: true },
+    ])
+    expect(read("<presence from='a@b/c' type='unavailable'/>")).toEqual([
+      { type: 'PresenceReceived', from: 'a@b/c', isAvailable: false },
+    ])
+    expect(read("<presence from='a@b/c' type='error'/>")).toEqual([])
+    expect(read("<presence from='a@b' type='subscribe'/>")).toEqual([])
+    expect(read(`<presence from='pbx-b@example.org/${eidB}'/>`)).toEqual([])
+  })
+
+  it('is directed to a full JID', async () => {
+    await perform({ to: 'cluster', do: 'present', jid: 'a@b/c', isAvailable: true })
+    await perform({ to: 'cluster', do: 'present', jid: 'a@b/c', isAvailable: false })
+    expect(sent).toEqual(['<presence to="a@b/c"/>', '<presence to="a@b/c" type="unavailable"/>'])
+  })
+})
+
+describe('queries of peers', () => {
+  const status = { eid: eidB, epoch, sequence: 7, phase: 'ready' } as const
+  const ask = (name: string, text: string): Promise<Element | undefined> => {
+    const handler = handlers.get(name)
+    if (handler === undefined) throw new Error(`nobody handles ${name}`)
+    return handler({ from: 'a@b/c', payload: parse(text) })
+  }
+  const askStatus = (): Promise<Element | undefined> =>
+    ask('status', "<status xmlns='urn:hintbridge:1'/>")
+
+  it('are answered when the domain answers', async () => {
+    const answer = askStatus()
+    expect(posted).toEqual([{ type: 'StatusRequested', request: 1, from: 'a@b/c' }])
+    edge.perform({ to: 'cluster', do: 'answerStatus', request: 1, status })
+    expect((await answer)?.attrs).toMatchObject({ seq: '7', phase: 'ready' })
+  })
+
+  it('are refused as the domain says, and at once where they cannot be read', async () => {
+    const refused = askStatus()
+    edge.perform({ to: 'cluster', do: 'refuse', request: 1, condition: 'resource-constraint' })
+    await expect(refused).rejects.toMatchObject({ condition: 'resource-constraint', type: 'wait' })
+    const unreadable = ask('snapshot', "<snapshot xmlns='urn:hintbridge:1' max='many'/>")
+    await expect(unreadable).rejects.toMatchObject({ condition: 'bad-request', type: 'modify' })
+    expect(counted).toEqual(['refused_items snapshot count'])
+  })
+
+  it('do not pile up', async () => {
+    const waiting = Array.from({ length: 200 }, askStatus)
+    await expect(askStatus()).rejects.toMatchObject({ condition: 'resource-constraint' })
+    emitter.emit('offline', new StreamFailure('closed', 'lost'))
+    expect(posted.at(-1)).toEqual({ type: 'StreamDown', reason: 'lost' })
+    const ends = await Promise.allSettled(waiting)
+    expect(ends.every((end) => end.status === 'rejected')).toBe(true)
+  })
+
+  it('that a peer answers with nonsense fail as undecodable, and are counted', async () => {
+    service.answer = () => "<status xmlns='urn:hintbridge:1' eid='x'/>"
+    expect(await perform({ to: 'cluster', do: 'ask', jid: 'a@b/c', token: 5 })).toMatchObject([
+      { type: 'AskFailed', token: 5, failure: { condition: 'undecodable', isTemporary: false } },
+    ])
+    expect(counted).toEqual(['refused_items status phase'])
+  })
+})
+
+describe('reading members', () => {
+  it('gives the items that decode, and refuses the rest', async () => {
+    service.answer = ({ text }) =>
+      text.includes('<items')
+        ? pubsubText(
+            `<items node='asterisk/members'><item id='eve@x'><x xmlns='urn:x'/></item>` +
+              `<item id='a@b' publisher='a@b/c'><member xmlns='urn:hintbridge:1' eid='${eidA}' name='a' jid='a@b/c' service='s' epoch='${epoch}' version='1'/></item></items>`,
+          )
+        : ''
+    expect(await perform({ to: 'cluster', do: 'readMembers' })).toMatchObject([
+      { type: 'MembersRead', items: [{ id: 'a@b', publisher: 'a@b/c' }] },
+    ])
+    expect(counted).toEqual(['refused_items members element'])
+  })
+})
+
+describe('leaving', () => {
+  it('is told as done whatever happens, with what was left behind in the log', async () => {
+    service.answer = ({ text }) =>
+      text.includes('<retract') ? refuse('item-not-found') : refuse('forbidden', 'auth')
+    expect(await perform({ to: 'cluster', do: 'deleteOwnNodes' })).toEqual([
+      { type: 'OwnNodesDeleted' },
+    ])
+    expect(warned).toHaveLength(3)
+  })
+})

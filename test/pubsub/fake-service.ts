@@ -1,0 +1,49 @@
+/** A pubsub service of a few lines: answers what it was told to, and remembers what it was asked. */
+import { parse } from 'ltx'
+import type { Element } from '@xmpp/xml'
+import type { IqSender, PubsubService } from '../../src/pubsub/service.js'
+import { Disconnected, StanzaError } from '../../src/xmpp/errors.js'
+
+export interface Asked {
+  readonly to: string
+  readonly type: 'get' | 'set'
+  /** The payload as it goes over the wire. */
+  readonly text: string
+}
+
+/** Gives the payload of the result as text, or throws. */
+export type Answer = (asked: Asked) => string
+
+export class FakeService implements IqSender {
+  readonly asked: Asked[] = []
+  answer: Answer = () => ''
+
+  request(to: string, type: 'get' | 'set', payload: Element): Promise<Element> {
+    const asked = { to, type, text: payload.toString() }
+    this.asked.push(asked)
+    return new Promise((resolve) => {
+      resolve(parse(`<iq type='result' from='${to}'>${this.answer(asked)}</iq>`))
+    })
+  }
+
+  get texts(): string[] {
+    return this.asked.map(({ text }) => text)
+  }
+
+  get pubsub(): PubsubService {
+    return { iq: this, service: 'pubsub.example.org', timeoutMs: 1000 }
+  }
+}
+
+export function refuse(condition: string, type = 'cancel'): never {
+  throw new StanzaError(condition, type)
+}
+
+export function disconnect(): never {
+  throw new Disconnected('test')
+}
+
+/** `<pubsub/>` of an answer. */
+export function pubsubText(inner: string, fragment = ''): string {
+  return `<pubsub xmlns='http://jabber.org/protocol/pubsub${fragment}'>${inner}</pubsub>`
+}
