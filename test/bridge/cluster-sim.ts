@@ -1,0 +1,460 @@
+/** Several real bridges, each beside a simulated Asterisk, joined by a simulated XMPP service, on fake time. */
+import { Bridge } from '../../src/bridge/bridge.js'
+import type { ClusterCommand, Command, JournalCommand } from '../../src/bridge/commands.js'
+import type { BridgeSettings } from '../../src/bridge/context.js'
+import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
+import { maxEntries } from '../../src/bridge/messages.js'
+import type { Kind } from '../../src/bridge/state.js'
+import { FakeTime, randomFrom } from './fake-time.js'
+import { fullJidOf, settings } from './settings.js'
+import { SimulatedAsterisk } from './simulated-asterisk.js'
+import { SimulatedService, Stream, failure } from './simulated-service.js'
+
+export interface ClusterOptions {
+  readonly seed: number
+  /** How many members. */
+  readonly size: number
+  readonly settings?: (number: number) => Partial<BridgeSettings>
+}
+
+/** A bridge broke the contract of its edges. */
+export class ContractBroken extends Error {}
+
+export class Cluster {
+  readonly time = new FakeTime()
+  readonly random: () => number
+  readonly service: SimulatedService
+  readonly members: SimulatedMember[]
+  #epochs = 0
+
+  constructor({ seed, size, settings: changed }: ClusterOptions) {
+    this.random = randomFrom(seed)
+    this.service = new SimulatedService(this.time, this.random)
+    this.members = Array.from(
+      { length: size },
+      (_, index) => new SimulatedMember(this, settings(index + 1, changed?.(index + 1)), index + 1),
+    )
+  }
+
+  /** The member with that number, from 1. */
+  member(number: number): SimulatedMember {
+    const member = this.members[number - 1]
+    if (!member) throw new RangeError(`there is no member ${number}`)
+    return member
+  }
+
+  newEpoch(): string {
+    this.#epochs += 1
+    return this.#epochs.toString(16).padStart(32, '0')
+  }
+
+  /** Starts every bridge and lets them find each other. */
+  start(): this {
+    for (const member of this.members) member.startBridge()
+    this.time.pass(5_000)
+    return this
+  }
+}
+
+export class SimulatedMember {
+  readonly asterisk: SimulatedAsterisk
+  readonly journal = new Map<string, { eid: string; kind: Kind; id: string }>()
+  readonly fullJid: string
+  bridge: Bridge | undefined
+  stream: Stream | undefined
+  /** Log lines, health and counts, as they came. */
+  readonly observed: (Command & { to: 'observe' })[] = []
+  /** Every batch that was published, also again. */
+  readonly batches: (ClusterCommand & { do: 'publishBatch' })[] = []
+  /** How many pages were asked for. */
+  pullCount = 0
+  readonly #events: BridgeEvent[] = []
+  readonly #busyLanes = new Set<number>()
+  #isDraining = false
+  #isPublishing = false
+  #armedMs = Infinity
+  /** Counts bridges; what was under way for an earlier one is nobody's. */
+  #run = 0
+
+  constructor(
+    private readonly cluster: Cluster,
+    readonly settings: BridgeSettings,
+    readonly number: number,
+  ) {
+    this.fullJid = fullJidOf(number)
+    this.asterisk = new SimulatedAsterisk(cluster.time, cluster.random, {
+      post: (event) => this.post(event),
+      isHeard: () => this.bridge !== undefined,
+    })
+  }
+
+  startBridge(): void {
+    if (this.bridge) return
+    const { time, random } = this.cluster
+    this.#run += 1
+    this.#armedMs = Infinity
+    this.#busyLanes.clear()
+    this.bridge = new Bridge({
+      settings: this.settings,
+      journal: [...this.journal.values()],
+      nowMs: time.nowMs,
+      random,
+      newEpoch: () => this.cluster.newEpoch(),
+    })
+    this.asterisk.meetBridge()
+    this.#ifSame(50 * random(), () => this.connect())
+    this.#arm()
+  }
+
+  /** SIGKILL: the server notices by the connection. */
+  killBridge(): void {
+    if (!this.bridge) return
+    this.bridge = undefined
+    this.#run += 1
+    this.#events.length = 0
+    const { stream } = this
+    this.stream = undefined
+    if (stream) this.cluster.service.end(stream, 'killed', () => undefined)
+  }
+
+  connect(): void {
+    if (!this.bridge || this.stream) return
+    const { time, random, service: server } = this.cluster
+    const run = this.#run
+    this.stream = new Stream(this.fullJid, time, random, (event) => {
+      if (run === this.#run) this.post(event)
+    })
+    this.#isPublishing = false
+    server.streams.set(this.fullJid, this.stream)
+    this.post({ type: 'StreamUp', jid: this.fullJid })
+  }
+
+  /** The stream ends, and comes back after so long. */
+  cut(downMs: number, reason = 'cut'): void {
+    const { stream } = this
+    if (!stream) return
+    this.stream = undefined
+    this.cluster.service.end(stream, reason, (event) => this.post(event))
+    this.#ifSame(downMs, () => this.connect())
+  }
+
+  post(event: BridgeEvent): void {
+    if (!this.bridge) return
+    if (event.type === 'InjectionAnswered') this.#busyLanes.delete(event.lane)
+    if (event.type === 'BatchPublished' || event.type === 'BatchFailed') this.#isPublishing = false
+    this.#events.push(event)
+    if (this.#isDraining) return
+    this.#isDraining = true
+    try {
+      for (let next = this.#events.shift(); next; next = this.#events.shift()) {
+        if (next.type === 'StreamUp' && !this.stream) continue
+        const commands = this.bridge.handle(next, this.cluster.time.nowMs)
+        for (const command of commands) this.#perform(command)
+      }
+    } finally {
+      this.#isDraining = false
+    }
+    this.#arm()
+  }
+
+  /** What the bridge holds in its Asterisk of that origin, by the journal: device names. */
+  journaled(eid: string, kind: Kind): string[] {
+    const entries = [...this.journal.values()]
+    return entries.filter((each) => each.eid === eid && each.kind === kind).map(({ id }) => id)
+  }
+
+  #arm(): void {
+    const deadlineMs = this.bridge?.deadlineMs ?? Infinity
+    if (deadlineMs >= this.#armedMs || deadlineMs === Infinity) return
+    this.#armedMs = deadlineMs
+    const { time } = this.cluster
+    this.#ifSame(Math.max(0, Math.ceil(deadlineMs - time.nowMs)), () => {
+      this.#armedMs = Infinity
+      this.post({ type: 'DeadlinePassed' })
+    })
+  }
+
+  #ifSame(delayMs: number, act: () => void): void {
+    const run = this.#run
+    this.cluster.time.after(delayMs, () => {
+      if (run === this.#run) act()
+    })
+  }
+
+  #perform(command: Command): void {
+    switch (command.to) {
+      case 'asterisk':
+        if (command.do === 'inject') this.#checkInjection(command)
+        this.asterisk.perform(command)
+        return
+      case 'cluster':
+        this.#performInCluster(command)
+        return
+      case 'journal':
+        this.#keep(command)
+        return
+      case 'observe':
+        this.observed.push(command)
+        return
+    }
+  }
+
+  #checkInjection(command: Extract<Command, { do: 'inject' }>): void {
+    const { lane, eid, entry } = command
+    if (this.#busyLanes.has(lane)) throw new ContractBroken(`two injections on lane ${lane}`)
+    this.#busyLanes.add(lane)
+    if (!this.journal.has(`${eid} ${entry.kind} ${entry.id}`)) {
+      throw new ContractBroken(`${entry.id} of ${eid} injected before it was journaled (rule 9)`)
+    }
+  }
+
+  #keep({ do: what, eid, kind, id }: JournalCommand): void {
+    if (what === 'add') this.journal.set(`${eid} ${kind} ${id}`, { eid, kind, id })
+    else this.journal.delete(`${eid} ${kind} ${id}`)
+  }
+
+  /** The XMPP edge: none but answers may be sent while the stream is down. */
+  #performInCluster(command: ClusterCommand): void {
+    const { stream } = this
+    if (stream) {
+      this.#performOnline(command, stream)
+      return
+    }
+    const isAllowed = ['answerPage', 'answerStatus', 'refuse', 'endStream'].includes(command.do)
+    // The end of a stream may be known to the edge before the bridge has handled it.
+    if (!isAllowed && this.#events.every(({ type }) => type !== 'StreamDown')) {
+      if (this.bridge?.overview().jid === undefined) {
+        throw new ContractBroken(`${command.do} while the stream is down`)
+      }
+    }
+    this.#failOffline(command)
+  }
+
+  #failOffline(command: ClusterCommand): void {
+    const reason = failure('disconnected')
+    switch (command.do) {
+      case 'publishBatch':
+        this.post({ type: 'BatchFailed', sequence: command.batch.sequence, failure: reason })
+        return
+      case 'pull':
+        this.post({ type: 'PullFailed', token: command.token, failure: reason })
+        return
+      case 'ask':
+        this.post({ type: 'AskFailed', token: command.token, failure: reason })
+        return
+      case 'writeWindow':
+      case 'retractWindow':
+        this.post({ type: 'WindowFailed', failure: reason })
+        return
+      default:
+    }
+  }
+
+  #performOnline(command: ClusterCommand, stream: Stream): void {
+    const { service: server, random } = this.cluster
+    const { eid, jid, liveness } = this.settings
+    const request = (
+      failed: (reason: Failure) => BridgeEvent,
+      act: (respond: (event: BridgeEvent) => void) => void,
+    ): void => stream.request(liveness.heartbeatMs, failed, act)
+    switch (command.do) {
+      case 'makeOwnNodes':
+        return request(
+          (reason) => ({ type: 'OwnNodesFailed', failure: reason }),
+          (respond) => {
+            server.makeNodes(eid)
+            respond({ type: 'OwnNodesMade', windowItems: 256 })
+          },
+        )
+      case 'deleteOwnNodes':
+        return request(
+          () => ({ type: 'OwnNodesDeleted' }),
+          (respond) => {
+            server.deleteNodes(eid, jid)
+            respond({ type: 'OwnNodesDeleted' })
+          },
+        )
+      case 'announce':
+        return request(
+          (reason) => ({ type: 'AnnounceFailed', failure: reason }),
+          (respond) => {
+            server.announce({ ...command.item, publisher: jid })
+            respond({ type: 'Announced' })
+          },
+        )
+      case 'readMembers':
+        return request(
+          (reason) => ({ type: 'MembersUnread', failure: reason }),
+          (respond) => {
+            stream.isFollowingMembers = true
+            respond({ type: 'MembersRead', items: [...server.members.values()] })
+          },
+        )
+      case 'subscribe':
+        return this.#subscribe(command, stream)
+      case 'unsubscribe':
+        stream.knownFeeds.delete(command.eid)
+        return stream.toServer(() => server.subscribers.get(command.eid)?.delete(this.fullJid))
+      case 'publishBatch':
+        return this.#publish(command, stream)
+      case 'pull':
+      case 'ask':
+        return this.#askPeer(command, stream)
+      case 'answerPage':
+        return stream.toServer(() => server.answer(command.request, { page: command.page }))
+      case 'answerStatus':
+        return stream.toServer(() => server.answer(command.request, { status: command.status }))
+      case 'refuse':
+        return stream.toServer(() =>
+          server.answer(command.request, { failure: failure(command.condition) }),
+        )
+      case 'present':
+        return this.#present(command, stream)
+      case 'writeWindow':
+      case 'retractWindow':
+        return this.#write(command, stream)
+      case 'readWindow': {
+        const { kind } = command
+        return request(
+          (reason) => ({ type: 'WindowUnread', eid: command.eid, kind, failure: reason }),
+          (respond) => {
+            const items = server.window(command.eid, kind)
+            if (items) {
+              const entries = [...items.values()]
+              respond({ type: 'WindowRead', eid: command.eid, kind, entries, broken: [] })
+            } else {
+              const reason = failure('item-not-found', false)
+              respond({ type: 'WindowUnread', eid: command.eid, kind, failure: reason })
+            }
+          },
+        )
+      }
+      case 'endStream':
+        return this.#ifSame(0, () => {
+          if (this.stream === stream) this.cut(200 + 800 * random(), command.reason)
+        })
+    }
+  }
+
+  #subscribe(command: ClusterCommand & { do: 'subscribe' }, stream: Stream): void {
+    const { service: server } = this.cluster
+    const { member, eid, isAgain } = command
+    if (!isAgain && stream.knownFeeds.has(eid)) {
+      this.post({ type: 'Subscribed', member })
+      return
+    }
+    stream.request(
+      this.settings.liveness.heartbeatMs,
+      (reason) => ({ type: 'SubscribeFailed', member, failure: reason }),
+      (respond) => {
+        if (!server.feeds.has(eid)) {
+          const reason = failure('item-not-found', false)
+          respond({ type: 'SubscribeFailed', member, failure: reason })
+          return
+        }
+        const subscribers = server.subscribers.get(eid) ?? new Set<string>()
+        server.subscribers.set(eid, subscribers.add(this.fullJid))
+        stream.knownFeeds.add(eid)
+        respond({ type: 'Subscribed', member })
+      },
+    )
+  }
+
+  #publish(command: ClusterCommand & { do: 'publishBatch' }, stream: Stream): void {
+    const { service: server, random } = this.cluster
+    const { batch } = command
+    this.#checkBatch(command)
+    const { sequence } = batch
+    stream.request(
+      this.settings.liveness.heartbeatMs,
+      (reason) => ({ type: 'BatchFailed', sequence, failure: reason }),
+      (respond) => {
+        const isSwallowed = random() < server.faults.swallow
+        if (isSwallowed && random() < 0.5) return
+        if (!server.feeds.has(batch.eid)) {
+          const reason = failure('item-not-found', false)
+          respond({ type: 'BatchFailed', sequence, failure: reason })
+          return
+        }
+        server.notify(batch, this.settings.jid)
+        if (!isSwallowed) respond({ type: 'BatchPublished', sequence })
+      },
+    )
+  }
+
+  /** Rule 11: one in flight, at most 500 entries, the next number or the very same batch again. */
+  #checkBatch(command: ClusterCommand & { do: 'publishBatch' }): void {
+    const { batch } = command
+    if (this.#isPublishing) throw new ContractBroken('two batches in flight')
+    this.#isPublishing = true
+    if (batch.entries.length > maxEntries) throw new ContractBroken('a batch of too many entries')
+    const before = this.batches.at(-1)?.batch
+    this.batches.push(command)
+    if (before?.epoch !== batch.epoch || before.sequence + 1 === batch.sequence) return
+    if (JSON.stringify(before) !== JSON.stringify(batch)) {
+      throw new ContractBroken(
+        `batch ${batch.sequence} after ${before.sequence} is not the same again`,
+      )
+    }
+  }
+
+  #askPeer(command: ClusterCommand & { do: 'ask' | 'pull' }, stream: Stream): void {
+    const { service: server } = this.cluster
+    const { jid: from, token } = command
+    const isPull = command.do === 'pull'
+    if (isPull) this.pullCount += 1
+    const failed = (reason: Failure): BridgeEvent => ({
+      type: isPull ? 'PullFailed' : 'AskFailed',
+      token,
+      failure: reason,
+    })
+    stream.request(this.settings.liveness.heartbeatMs, failed, (respond) => {
+      server.route(
+        from,
+        ({ status, page, failure: reason }) => {
+          if (status) respond({ type: 'StatusReceived', token, from, status })
+          else if (page) respond({ type: 'PageReceived', token, from, page })
+          else respond(failed(reason ?? failure('undefined-condition')))
+        },
+        (handle) =>
+          isPull
+            ? {
+                type: 'PageRequested',
+                request: handle,
+                from: this.fullJid,
+                query: { ...command.query, max: Math.min(command.query.max, server.pageSize) },
+              }
+            : { type: 'StatusRequested', request: handle, from: this.fullJid },
+      )
+    })
+  }
+
+  #present({ jid, isAvailable }: ClusterCommand & { do: 'present' }, stream: Stream): void {
+    const { service: server } = this.cluster
+    stream.toServer(() => {
+      if (isAvailable) stream.told.add(jid)
+      else stream.told.delete(jid)
+      server.streams
+        .get(jid)
+        ?.toClient({ type: 'PresenceReceived', from: this.fullJid, isAvailable })
+    })
+  }
+
+  #write(command: ClusterCommand & { do: 'writeWindow' | 'retractWindow' }, stream: Stream): void {
+    const { service: server } = this.cluster
+    const isWrite = command.do === 'writeWindow'
+    stream.request(
+      this.settings.liveness.heartbeatMs,
+      (reason) => ({ type: 'WindowFailed', failure: reason }),
+      (respond) => {
+        const kind = isWrite ? command.entry.kind : command.kind
+        const items = server.window(this.settings.eid, kind)
+        const isFound = items && (isWrite || items.has(command.id))
+        if (isWrite) items?.set(command.entry.id, command.entry)
+        else items?.delete(command.id)
+        if (isFound) respond({ type: 'WindowWritten' })
+        else respond({ type: 'WindowFailed', failure: failure('item-not-found', false) })
+      },
+    )
+  }
+}
