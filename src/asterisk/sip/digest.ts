@@ -191,9 +191,8 @@ export class DigestServer {
   ): boolean {
     const algorithm = parseAlgorithm(parameters.get('algorithm'))
     const { user, password, realm } = this.options
-    if (!algorithm || parameters.get('username') !== user || parameters.get('uri') !== uri) {
-      return false
-    }
+    // The URI is the request's own, whatever the credentials name.
+    if (!algorithm || parameters.get('username') !== user) return false
     const input = { user, password, realm, algorithm, method, uri }
     const nonce = parameters.get('nonce') ?? ''
     const qop = parameters.get('qop')
