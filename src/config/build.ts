@@ -16,10 +16,10 @@ export interface SettingsFiles {
 export const controlSocketName = 'hintbridge.sock'
 
 /**
- * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, so they would feed
- * back, and fences are the bridge's own.
+ * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, and `MWI:` devices
+ * (res_mwi_devstate) from injected counts too, so they would feed back; fences are the bridge's own.
  */
-const neverShared = /^(Queue|hintbridge):/
+const neverShared = /^(Queue|MWI|hintbridge):/
 
 /** Makes the frozen Config of checked settings, and the warnings about what is allowed but unwise. */
 export function buildConfig(

@@ -311,6 +311,7 @@ asterisk: { sip: { resource: bridge } }
 `).share
     const names = [
       'Queue:a_avail',
+      'MWI:1000@default',
       'hintbridge:fence-1',
       'PJSIP/bridge',
       'Local/1@a',
