@@ -89,6 +89,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
 
   constructor(private readonly options: ConnectionOptions) {
     super()
+    if (options.services.length === 0) throw new TypeError('no XMPP service to connect to')
     this.services = options.services.map(parseServiceUri)
     this.backoff = new Backoff({
       firstMs: 500,
@@ -161,7 +162,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   /** One stream from its connection to its end; gives what is to be waited before the next, in ms. */
   private live(): Promise<number> {
     const service = this.services[this.turn % this.services.length]
-    if (service === undefined) throw new TypeError('no xmpp.service is configured')
+    if (service === undefined) throw new RangeError('the turn is out of the list of services')
     const { jid, resource, tls, connectTimeoutMs = 10_000, password } = this.options
     this.move({ state: 'connecting', service: service.href })
     return new Promise((resolve) => {

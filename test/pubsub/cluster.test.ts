@@ -93,7 +93,7 @@ describe('publishing a batch', () => {
     await perform({ ...command, batch: { ...batch } })
     const [first, second] = service.texts
     expect(first).toBe(
-      `<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="asterisk/${eidB}/feed"><item id="7">${batchText(eidB)}</item></publish></pubsub>`,
+      `<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="asterisk/${eidB}/feed"><item id="batch">${batchText(eidB)}</item></publish></pubsub>`,
     )
     expect(second).toBe(first)
   })
