@@ -238,9 +238,13 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
   })
 
   test('a window of more items than a page is read whole, what does not decode by its id', async () => {
-    const entries = Array.from({ length: 230 }, (_, index) => device(`Custom:${index}`, 'INUSE'))
-    for (const entry of entries) a.perform({ do: 'writeWindow', entry })
-    for (const entry of entries) expect(entry.id, (await a.next('WindowWritten')).type).toBeTruthy()
+    // Only ejabberd pages; Prosody's file store takes longer with every item.
+    const length = kind === 'ejabberd' ? 230 : 30
+    const entries = Array.from({ length }, (_, index) => device(`Custom:${index}`, 'INUSE'))
+    for (const entry of entries) {
+      a.perform({ do: 'writeWindow', entry })
+      await a.next('WindowWritten')
+    }
     const broken = parse(`<state xmlns='http://asterisk.org' eid='${eidB}'>INUSE</state>`)
     await publish(a.pubsub, windowNode(root, eidA, 'device_state'), 'Custom:broken', broken)
     b.perform({ do: 'readWindow', service: server.pubsub, eid: eidA, kind: 'device_state' })
