@@ -10,6 +10,8 @@ const membersReadMs = 60_000
 const retryMs = 5_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
 const hopelessRetryMs = 30_000
+/** Whether the own nodes are still as they were made is looked at this often (rules 19 and 26). */
+const nodesAuditMs = 5 * 60_000
 /** A burst of changes to nodes is answered once. */
 const disturbedMs = 500
 
@@ -74,6 +76,8 @@ export class Standing {
     if (this.jid === undefined) return
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
+    // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults.
+    this.#after('nodes', nodesAuditMs, () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()
   }
