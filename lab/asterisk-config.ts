@@ -92,7 +92,8 @@ function managerConf({ amiPort, amiSecret }: Place): string {
   )
 }
 
-function pjsipConf(options: AsteriskOptions, { sipPort }: Place): string {
+/** All of SIP: transport, phones, lamps and what `hintbridge init` wrote. */
+export function pjsipConf(options: AsteriskOptions, { sipPort }: Place): string {
   const transport = section('udp', ['type=transport', 'protocol=udp', `bind=127.0.0.1:${sipPort}`])
   const phones = (options.phones ?? []).map(phoneSections).join('')
   // Asterisk polls the spool only for mailboxes that something is subscribed to: this endpoint's own lamps.
@@ -106,12 +107,13 @@ function pjsipConf(options: AsteriskOptions, { sipPort }: Place): string {
   return `${transport}${phones}${lamps}#include pjsip_hintbridge.conf\n${options.pjsip ?? ''}`
 }
 
-function phoneSections({ user, password, mailbox }: PhoneAccount): string {
+function phoneSections({ user, password, mailbox, busyAt }: PhoneAccount): string {
   return (
     section(user, [
       ...['type=endpoint', 'context=default', 'disallow=all', 'allow=ulaw', 'direct_media=no'],
       ...['allow_subscribe=yes', 'subscribe_context=default'],
       ...[`auth=${user}`, `aors=${user}`, `callerid=${user} <${user}>`],
+      ...(busyAt === undefined ? [] : [`device_state_busy_at=${busyAt}`]),
     ]) +
     section(user, [
       ...['type=auth', 'auth_type=userpass', `username=${user}`, `password=${password}`],
@@ -142,6 +144,7 @@ function queuesConf(options: AsteriskOptions): string {
     section(queue, [
       'strategy=ringall',
       'ringinuse=no',
+      'retry=1', // seconds until a caller for whom no member was free is tried again
       ...members.map((member) => `member => ${member}`),
     ]),
   )
@@ -149,7 +152,9 @@ function queuesConf(options: AsteriskOptions): string {
 }
 
 function voicemailConf(options: AsteriskOptions): string {
-  const general = ['format=gsm', 'pollmailboxes=yes', 'pollfreq=1']
+  // Asterisk also polls its own spool for what its phones merely subscribe to: only one with mailboxes may do that here.
+  const hasMailboxes = (options.mailboxes ?? []).length > 0
+  const general = ['format=gsm', `pollmailboxes=${hasMailboxes ? 'yes' : 'no'}`, 'pollfreq=1']
   const contexts = new Map<string, string[]>([['default', []]])
   for (const mailbox of options.mailboxes ?? []) {
     const [box = '', context = 'default'] = mailbox.split('@')

@@ -168,6 +168,38 @@ export class Member {
       .reduce((sum, { value }) => sum + value, 0)
   }
 
+  /** Resolves with that sum as soon as `isWanted` says so of it; throws after `timeoutMs`. */
+  async awaitMetric(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    isWanted: (sum: number) => boolean,
+    timeoutMs = 10_000,
+  ): Promise<number> {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const sum = await this.metric(name, labels)
+      if (isWanted(sum)) return sum
+      if (performance.now() > deadline) {
+        throw new Error(`${this.asterisk.name}: ${name} ${JSON.stringify(labels)} is ${sum}`)
+      }
+      await delay(25) // HTTP tells a state, not when it changes
+    }
+  }
+
+  /** Resolves when the problem of that key stands (with its text), or stands no more; throws after `timeoutMs`. */
+  async awaitProblem(key: string, isThere = true, timeoutMs = 10_000): Promise<string> {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const problems = await this.problems()
+      const found = problems.find((problem) => problem.key === key)
+      if ((found !== undefined) === isThere) return found?.text ?? ''
+      if (performance.now() > deadline) {
+        throw new Error(`${this.asterisk.name}: problems are ${JSON.stringify(problems)}`)
+      }
+      await delay(25)
+    }
+  }
+
   /** The keys and texts of the problems that stand. */
   async problems(): Promise<{ readonly key: string; readonly text: string }[]> {
     const answer = await fetch(`${this.http}/health`)
@@ -176,10 +208,13 @@ export class Member {
   }
 }
 
-/** Sets values in a configuration file, by their path with dots; comments stay. */
+/** Sets values in a configuration file, by their path with dots, or removes them (`undefined`); comments stay. */
 export function changeSettings(file: string, settings: Readonly<Record<string, unknown>>): void {
   const document = parseDocument(readFileSync(file, 'utf8'))
-  for (const [path, value] of Object.entries(settings)) document.setIn(path.split('.'), value)
+  for (const [path, value] of Object.entries(settings)) {
+    if (value === undefined) document.deleteIn(path.split('.'))
+    else document.setIn(path.split('.'), value)
+  }
   writeFileSync(file, document.toString())
 }
 

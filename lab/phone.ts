@@ -37,6 +37,7 @@ const defaultMs = 10_000
 /** A phone of a PBX on the loopback. Nothing happens until it is told. */
 export class Phone {
   readonly #programs: Running[] = []
+  #contact: number | undefined
 
   constructor(
     private readonly scratch: Scratch,
@@ -52,15 +53,43 @@ export class Phone {
     const contact = await claimPort()
     const answering = await this.#play('answer', ['-p', contact, '-d', ringMs])
     await boundUdp(answering, contact)
-    const registration = await this.#play('register', ['-m', 1, '-key', 'contact', contact])
-    const { code } = await registration.exited
-    if (code !== 0) throw failure(registration, `failed to register ${this.account.user}`)
+    await this.#bind(contact, 3_600)
+    this.#contact = contact
+  }
+
+  /** Takes the contact back that `register` gave; a call that stands goes on. */
+  async unregister(): Promise<void> {
+    if (this.#contact === undefined) throw new Error(`${this.account.user} is not registered`)
+    await this.#bind(this.#contact, 0)
+    this.#contact = undefined
   }
 
   /** Calls an extension, stays in the call for `holdMs` after the answer, and hangs up. */
   async call(exten: string, { holdMs = 1_000 }: { holdMs?: number } = {}): Promise<Call> {
-    const running = await this.#play('call', ['-m', 1, '-s', exten, '-d', holdMs])
-    return { running, ended: running.exited }
+    return this.#call('call', exten, holdMs)
+  }
+
+  /** Calls an extension, puts it on hold as soon as it answers, and hangs up after `holdMs`. */
+  async callOnHold(exten: string, { holdMs = 1_000 }: { holdMs?: number } = {}): Promise<Call> {
+    return this.#call('call-on-hold', exten, holdMs)
+  }
+
+  /** Publishes a body as `application/json` to a resource (RFC 3903); resolves when it is accepted. */
+  async publish(resource: string, event: string, body: unknown): Promise<void> {
+    const status = await this.tryPublish(resource, event, body)
+    if (status !== 200) throw new Error(`a PUBLISH to ${resource} was answered ${status}`)
+  }
+
+  /** The same; resolves with the final SIP status, whatever it is. */
+  async tryPublish(resource: string, event: string, body: unknown): Promise<number> {
+    const running = await this.#play('publish', [
+      ...['-m', 1, '-s', resource, '-key', 'event', event, '-key', 'body', JSON.stringify(body)],
+    ])
+    await running.exited
+    const statuses = [...readText(messageFile(running)).matchAll(/^SIP\/2\.0 (\d{3})/gm)]
+    const status = statuses.at(-1)?.[1]
+    if (status === undefined) throw failure(running, `no answer to a PUBLISH to ${resource}`)
+    return Number(status)
   }
 
   /** Subscribes to the hint of an extension (RFC 4235); resolves when the first NOTIFY came. */
@@ -106,6 +135,28 @@ export class Phone {
         await running.kill()
       },
     }
+  }
+
+  async #call(scenario: string, exten: string, holdMs: number): Promise<Call> {
+    const running = await this.#play(scenario, ['-m', 1, '-s', exten, '-d', holdMs])
+    return { running, ended: running.exited }
+  }
+
+  async #bind(contact: number, expires: number): Promise<void> {
+    await this.#succeed('register', `register ${this.account.user}`, [
+      ...['-key', 'contact', contact, '-key', 'expires', expires],
+    ])
+  }
+
+  /** Plays a scenario once, to its end. */
+  async #succeed(
+    scenario: string,
+    what: string,
+    args: readonly (string | number)[],
+  ): Promise<void> {
+    const running = await this.#play(scenario, ['-m', 1, ...args])
+    const { code } = await running.exited
+    if (code !== 0) throw failure(running, `failed to ${what}`)
   }
 
   async #play(scenario: string, args: readonly (string | number)[]): Promise<Running> {
