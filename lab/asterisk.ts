@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { deviceStates, type DeviceState } from '../src/bridge/state.js'
 import { AmiClient } from './ami.js'
-import { configurationFiles, type Place } from './asterisk-config.js'
+import { configurationFiles, pjsipConf, type Place } from './asterisk-config.js'
 import type { Running } from './running.js'
 import { claimPort, labFolder, type Scratch } from './scratch.js'
 import { Server } from './server.js'
@@ -15,6 +15,8 @@ export interface PhoneAccount {
   readonly password: string
   /** `mailbox@context` whose lamp the phone may subscribe to; it may be another server's. */
   readonly mailbox?: string
+  /** The device is BUSY, no more INUSE, with that many calls. */
+  readonly busyAt?: number
 }
 
 export interface AsteriskOptions {
@@ -101,7 +103,7 @@ export class Asterisk {
   #ami: AmiClient | undefined
 
   constructor(
-    options: AsteriskOptions,
+    private readonly options: AsteriskOptions,
     private readonly place: Place,
     libraries: string,
   ) {
@@ -181,6 +183,12 @@ export class Asterisk {
     await this.ami.action('Reload', module === undefined ? {} : { Module: module })
   }
 
+  /** Replaces the phones that it knows; calls go on. */
+  async setPhones(phones: readonly PhoneAccount[]): Promise<void> {
+    this.writeConfiguration('pjsip.conf', pjsipConf({ ...this.options, phones }, this.place))
+    await this.reload('res_pjsip.so')
+  }
+
   /** Replaces one configuration file; `reload` makes it count. */
   writeConfiguration(file: string, text: string): void {
     writeFileSync(join(this.place.folder, 'etc', file), text)
@@ -198,7 +206,7 @@ export class Asterisk {
     return answer.get('Value') as DeviceState
   }
 
-  /** Sets a `Custom:` device. */
+  /** Sets a `Custom:` device; Asterisk lets nobody set UNKNOWN, `lab/own-states.ts` does. */
   async setDevice(device: string, state: DeviceState): Promise<void> {
     const output = await this.cli(`devstate change ${device} ${state}`)
     if (!output.startsWith('Changing')) throw new Error(`failed to set ${device}: ${output}`)
