@@ -63,7 +63,7 @@ export class Fence {
   }
 
   refreshAnswered(failure?: Failure): void {
-    this.#unansweredCount -= 1
+    this.#unansweredCount = Math.max(this.#unansweredCount - 1, 0)
     if (this.#phase !== 'refreshing' || this.#unansweredCount > 0) return
     if (failure) {
       if (!failure.isTemporary) this.#complain(failure.reason)
@@ -99,6 +99,8 @@ export class Fence {
     if (this.context.agenda.has(this.#overdueTimer)) return
     this.context.agenda.set(this.#overdueTimer, this.context.nowMs + overdueMs, () => {
       this.#complain('no answer came back through its queue')
+      // Should an answer have been lost, the next one counts all the same.
+      this.#unansweredCount = 0
       this.#ask()
     })
   }
