@@ -144,7 +144,6 @@ function queuesConf(options: AsteriskOptions): string {
     section(queue, [
       'strategy=ringall',
       'ringinuse=no',
-      'retry=1', // seconds until a caller for whom no member was free is tried again
       ...members.map((member) => `member => ${member}`),
     ]),
   )
