@@ -72,6 +72,8 @@ export class SimulatedMember {
   readonly #busyLanes = new Set<number>()
   #isDraining = false
   #isPublishing = false
+  /** Did the bridge believe the stream to be up when it was given the event that is being handled? */
+  #wasOnline = false
   #armedMs = Infinity
   /** Counts bridges; what was under way for an earlier one is nobody's. */
   #run = 0
@@ -148,6 +150,7 @@ export class SimulatedMember {
     try {
       for (let next = this.#events.shift(); next; next = this.#events.shift()) {
         if (next.type === 'StreamUp' && !this.stream) continue
+        this.#wasOnline = this.bridge.overview().jid !== undefined
         const commands = this.bridge.handle(next, this.cluster.time.nowMs)
         for (const command of commands) this.#perform(command)
       }
@@ -221,11 +224,9 @@ export class SimulatedMember {
       return
     }
     const isAllowed = ['answerPage', 'answerStatus', 'refuse', 'endStream'].includes(command.do)
-    // The end of a stream may be known to the edge before the bridge has handled it.
-    if (!isAllowed && this.#events.every(({ type }) => type !== 'StreamDown')) {
-      if (this.bridge?.overview().jid === undefined) {
-        throw new ContractBroken(`${command.do} while the stream is down`)
-      }
+    // The edge knows of the end before the bridge does.
+    if (!isAllowed && !this.#wasOnline) {
+      throw new ContractBroken(`${command.do} while the stream is down`)
     }
     this.#failOffline(command)
   }

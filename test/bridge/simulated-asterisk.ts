@@ -123,11 +123,17 @@ export class SimulatedAsterisk {
         const { kind } = command
         this.#answer(`refresh ${kind}`, { type: 'RefreshAnswered', kind }, (answer) => {
           const dump = this.#dump(kind)
+          const life = this.#life
           // Another thread than that of live changes: it may overtake one (rule 3).
-          this.#afterDelay(() => {
-            for (const entry of dump) this.#publish({ type: 'state', entry })
-            answer()
-          })
+          this.time.after(
+            this.#delay(),
+            this.#ifCompanion(() => {
+              if (life === this.#life) {
+                for (const entry of dump) this.#publish({ type: 'state', entry })
+              }
+              answer()
+            }),
+          )
         })
         return
       }

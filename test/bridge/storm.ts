@@ -1,0 +1,202 @@
+/** What may happen to a cluster, as fast-check draws it, and what must be true when it has passed. */
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { deviceStates } from '../../src/bridge/state.js'
+import type { Cluster, SimulatedMember } from './cluster-sim.js'
+import { noFaults } from './simulated-service.js'
+
+/** Members of the cluster. */
+export const size = 3
+const devices = ['PJSIP/1', 'PJSIP/2', 'PJSIP/3', 'PJSIP/4', 'Custom:night', 'SCCP/1', 'weird']
+
+const memberNumber = fc.integer({ min: 1, max: size })
+const downMs = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 30 }) },
+  { weight: 3, arbitrary: fc.integer({ min: 30, max: 4_000 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 4_000, max: 40_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 55_000, max: 130_000 }) },
+)
+const chance = fc.constantFrom(0, 0, 0.1, 0.5, 1)
+
+/** One thing that happens. */
+export const step = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('setDevice' as const),
+      member: memberNumber,
+      id: fc.constantFrom(...devices),
+      state: fc.constantFrom(...deviceStates),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('setSpool' as const),
+      // A mailbox lives on one member (rule 5), so the member is part of its name.
+      member: memberNumber,
+      box: fc.integer({ min: 1, max: 2 }),
+      count: fc.integer({ min: 0, max: 3 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('pollEmpty' as const),
+      member: memberNumber,
+      owner: memberNumber,
+      box: fc.integer({ min: 1, max: 2 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('pass' as const),
+      ms: fc.oneof(
+        // Within a pull, within the retries, beyond the timers.
+        { weight: 4, arbitrary: fc.integer({ min: 0, max: 12 }) },
+        { weight: 2, arbitrary: fc.integer({ min: 12, max: 700 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 700, max: 20_000 }) },
+      ),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('disturbFeeds' as const),
+      faults: fc.record({
+        lose: chance,
+        duplicate: chance,
+        delay: chance,
+        swallow: fc.constantFrom(0, 0, 0.1),
+        slow: chance,
+      }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('cut' as const), member: memberNumber, downMs }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('killBridge' as const), member: memberNumber, downMs }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('killAsterisk' as const),
+      member: memberNumber,
+      downMs,
+      isNoticed: fc.boolean(),
+      kept: fc.subarray(devices),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('dropSubscription' as const),
+      member: memberNumber,
+      of: memberNumber,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const), downMs }) },
+)
+
+export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+/** Has it happen. */
+export function perform(cluster: Cluster, what: Step): void {
+  const { service, time } = cluster
+  switch (what.do) {
+    case 'setDevice':
+      return cluster.member(what.member).asterisk.setDevice(what.id, what.state)
+    case 'setSpool':
+      return cluster
+        .member(what.member)
+        .asterisk.setSpool(mailboxOf(what.member, what.box), what.count)
+    case 'pollEmpty':
+      if (what.member !== what.owner) {
+        cluster.member(what.member).asterisk.pollEmpty(mailboxOf(what.owner, what.box))
+      }
+      return
+    case 'pass':
+      return time.pass(what.ms)
+    case 'disturbFeeds':
+      service.faults = what.faults
+      return
+    case 'cut':
+      return cluster.member(what.member).cut(what.downMs)
+    case 'killBridge': {
+      const member = cluster.member(what.member)
+      member.killBridge()
+      return time.after(what.downMs, () => member.startBridge())
+    }
+    case 'killAsterisk': {
+      const { asterisk } = cluster.member(what.member)
+      // What lasts longer is always noticed: OPTIONS are not answered.
+      asterisk.kill(what.isNoticed || what.downMs > 3_000)
+      return time.after(what.downMs, () => asterisk.start((id) => what.kept.includes(id)))
+    }
+    case 'dropSubscription':
+      service.subscribers
+        .get(cluster.member(what.of).settings.eid)
+        ?.delete(cluster.member(what.member).fullJid)
+      return
+    case 'wipe':
+      service.wipe()
+      for (const member of cluster.members) member.cut(1 + what.downMs * cluster.random())
+      return
+  }
+}
+
+function mailboxOf(member: number, box: number): string {
+  return `${member}00${box}@default`
+}
+
+/** Every fault ends; after so long all is well again: a death, the re-reading of members, an audit. */
+export function settle(cluster: Cluster): void {
+  cluster.service.faults = noFaults
+  for (const { asterisk } of cluster.members) asterisk.start(() => true)
+  cluster.time.pass(130_000)
+  cluster.time.pass(200_000)
+}
+
+function isWithdrawn(id: string, state: string): boolean {
+  return state === (!id.includes('/') && id.includes(':') ? 'UNKNOWN' : 'INVALID')
+}
+
+/** What a member's Asterisk and journal hold of another member, less what is withdrawn. */
+function view(member: SimulatedMember, origin: SimulatedMember): unknown {
+  const table = member.asterisk.injected.get(origin.settings.eid) ?? new Map<string, string>()
+  const journaled = new Set(member.journaled(origin.settings.eid, 'device_state'))
+  const held = [...table].filter(([id, state]) => journaled.has(id) || !isWithdrawn(id, state))
+  return { devices: Object.fromEntries(held.sort()), journal: [...journaled].sort() }
+}
+
+function truth(origin: SimulatedMember): unknown {
+  const entries = [...origin.asterisk.devices].sort()
+  return { devices: Object.fromEntries(entries), journal: entries.map(([id]) => id) }
+}
+
+/** Every Asterisk, journal and window agrees with every origin's truth. */
+export function expectConvergence(cluster: Cluster): void {
+  for (const origin of cluster.members) {
+    for (const member of cluster.members) {
+      const where = `${origin.settings.jid} as seen at ${member.settings.jid}`
+      if (member !== origin) expect(view(member, origin), where).toEqual(truth(origin))
+      for (const [mailbox, count] of origin.asterisk.spool) {
+        expect(member.asterisk.counts.get(mailbox) ?? 0, `${mailbox}, ${where}`).toBe(count)
+      }
+    }
+    expect(origin.bridge?.overview()).toMatchObject({
+      phase: 'ready',
+      feedPending: 0,
+      injectionPending: 0,
+    })
+    const window = cluster.service.window(origin.settings.eid, 'device_state')
+    const items = [...(window ?? [])].map(([id, entry]) => [id, 'state' in entry && entry.state])
+    expect(Object.fromEntries(items.sort()), `window of ${origin.settings.jid}`).toEqual(
+      Object.fromEntries([...origin.asterisk.devices].sort()),
+    )
+  }
+}
