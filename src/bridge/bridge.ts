@@ -65,7 +65,7 @@ export class Bridge {
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
     this.#members = new Members(context, this.#injection, {
-      onIdentityJudged: () => this.#advance(),
+      onIdentityJudged: () => this.#identityJudged(),
     })
     const memberCount = (): number => 1 + this.#members.count
     this.#window = new Window(context, this.#local.told, memberCount, () =>
@@ -254,6 +254,8 @@ export class Bridge {
 
   #serveStatus(request: number, from: string): void {
     if (!this.#admits(request, from)) return
+    const { jid, eid } = this.#context.settings
+    if (from.endsWith(`/${eid}`) && bareJid(from) !== jid) this.#members.rivals.asked(from)
     this.#context.emit({ to: 'cluster', do: 'answerStatus', request, status: this.#status })
   }
 
@@ -297,7 +299,13 @@ export class Bridge {
 
   #membersRead(items: readonly MemberItem[]): void {
     for (const item of items) this.#members.consider(item)
-    this.#members.rivals.membersRead()
+    this.#members.rivals.membersRead(items)
+  }
+
+  /** The nodes of an incumbent that has left are now free to be the own ones. */
+  #identityJudged(): void {
+    this.#standing.nodesFreed()
+    this.#advance()
   }
 
   /** Announces, publishes and writes as far as it may: what is missing comes with a later event. */

@@ -49,7 +49,7 @@ export class Members {
     this.#objections = new Objections(context)
     this.#asks = new Asks(context)
     this.presence = new Presence(context)
-    this.rivals = new Rivals(context, this.#asks, () => outlets.onIdentityJudged())
+    this.rivals = new Rivals(context, this.#asks, this.presence, () => outlets.onIdentityJudged())
     this.#pulls = new Pulls(context, {
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),

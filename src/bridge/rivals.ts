@@ -3,19 +3,29 @@
  * when either leaves. Until that is known this member neither announces itself nor publishes.
  */
 import type { Asks } from './asks.js'
-import { type Context, health, log } from './context.js'
+import { type Context, bareJid, health, log } from './context.js'
 import type { MemberItem, Phase, Status } from './messages.js'
+import type { Presence } from './presence.js'
+
+const graceTimer = 'rival-grace'
 
 export class Rivals {
   readonly #items = new Map<string, MemberItem>()
   readonly #pending = new Set<string>()
+  /** Full JIDs that asked from the own EID and have no item: they wait. */
+  readonly #newcomers = new Set<string>()
+  /** Ids of the member items that stood at the last reading. */
+  #standing: ReadonlySet<string> = new Set()
   #incumbent: MemberItem | undefined
+  /** Since when the incumbent does not answer, ms. */
+  #missingSinceMs: number | undefined
   #isMembersRead = false
   #isEstablished = false
 
   constructor(
     private readonly context: Context,
     private readonly asks: Asks,
+    private readonly presence: Presence,
     private readonly onJudged: () => void,
   ) {}
 
@@ -29,44 +39,63 @@ export class Rivals {
     const known = this.#items.get(item.id)
     this.#items.set(item.id, item)
     if (this.#isEstablished) {
-      if (known?.jid !== item.jid || known.epoch !== item.epoch) this.#complain(item, 'it')
+      if (known?.jid !== item.jid || known.epoch !== item.epoch) this.#complain(item.id, 'it')
       return
     }
     this.#ask(item)
   }
 
   /** All of `members` has been considered. */
-  membersRead(): void {
+  membersRead(items: readonly MemberItem[]): void {
     this.#isMembersRead = true
+    this.#standing = new Set(items.map(({ id }) => id))
     if (!this.#isEstablished) for (const item of this.#items.values()) this.#ask(item)
     this.#judge()
   }
 
-  /** That full JID has gone: whoever waited for its EID may have it. */
+  /** A trusted full JID asks that has the own EID as its resource (rule 20): a newcomer that is not announced. */
+  asked(jid: string): void {
+    if (!this.#isEstablished || this.#newcomers.has(jid)) return
+    this.#newcomers.add(jid)
+    this.#complain(bareJid(jid), 'it')
+  }
+
+  /** That full JID has gone: whoever waits for its EID may have it, unless it is back within `grace` (rule 24). */
   unavailable(jid: string): void {
+    if (this.#newcomers.delete(jid)) health(this.context, healthKey(bareJid(jid)), 'error')
     for (const item of this.#items.values()) {
       if (item.jid !== jid) continue
-      this.#items.delete(item.id)
-      health(this.context, healthKey(item.id), 'error')
-      this.#unanswered(item)
+      if (this.#isEstablished) {
+        this.#items.delete(item.id)
+        health(this.context, healthKey(item.id), 'error')
+      } else {
+        this.#unanswered(item)
+      }
     }
   }
 
-  /** The stream is down: another may take the EID meanwhile. */
+  /** The stream is down: others come and go meanwhile, but an incumbent stays one until it was missed for `grace`. */
   reset(): void {
     this.#isEstablished = false
     this.#isMembersRead = false
-    this.#incumbent = undefined
+    this.#missingSinceMs = undefined
+    this.context.agenda.cancel(graceTimer)
     this.#pending.clear()
+    this.#newcomers.clear()
     this.#items.clear()
+    if (this.#incumbent) this.#items.set(this.#incumbent.id, this.#incumbent)
   }
 
-  #answered(item: MemberItem, status: Status): void {
+  #answered(item: MemberItem, { eid, phase }: Status): void {
     this.#pending.delete(item.id)
-    if (status.eid === this.context.settings.eid && this.#yieldsTo(item, status.phase)) {
+    const isIncumbent = this.#incumbent?.id === item.id
+    const isRival = eid === this.context.settings.eid
+    if (isRival && this.#yieldsTo(item, phase)) {
+      this.#heard()
       this.#incumbent = item
-      this.#complain(item, 'this member')
-    } else if (this.#incumbent?.id === item.id) {
+      if (!isIncumbent) this.#complain(item.id, 'this member')
+    } else if (isIncumbent && !(isRival && phase === 'syncing' && this.#mayReturn(item))) {
+      this.#heard()
       this.#incumbent = undefined
     }
     this.#judge()
@@ -74,8 +103,26 @@ export class Rivals {
 
   #unanswered(item: MemberItem): void {
     this.#pending.delete(item.id)
-    if (this.#incumbent?.id === item.id) this.#incumbent = undefined
+    if (this.#incumbent?.id === item.id && !this.#mayReturn(item)) {
+      this.#heard()
+      this.#incumbent = undefined
+    }
     this.#judge()
+  }
+
+  /** The incumbent is awaited for `grace`, as its peers do (rule 24), unless it took its item along. */
+  #mayReturn(item: MemberItem): boolean {
+    if (!this.#standing.has(item.id)) return false
+    const { agenda, nowMs, settings } = this.context
+    this.#missingSinceMs ??= nowMs
+    const untilMs = this.#missingSinceMs + settings.liveness.graceMs
+    if (nowMs < untilMs) agenda.set(graceTimer, untilMs, () => this.#ask(item))
+    return nowMs < untilMs
+  }
+
+  #heard(): void {
+    this.#missingSinceMs = undefined
+    this.context.agenda.cancel(graceTimer)
   }
 
   /** Two that start at once would wait for each other for ever: the smaller JID goes first. */
@@ -86,6 +133,8 @@ export class Rivals {
 
   #ask(item: MemberItem): void {
     this.#pending.add(item.id)
+    // So that the server tells each of the other's end.
+    this.presence.tell(item.jid)
     this.asks.ask('rival', item.jid, {
       answered: (_from, status) => this.#answered(item, status),
       failed: () => this.#unanswered(item),
@@ -100,13 +149,13 @@ export class Rivals {
     this.onJudged()
   }
 
-  #complain(item: MemberItem, refused: string): void {
+  #complain(other: string, refused: string): void {
     const { eid } = this.context.settings
     const text =
-      `${item.id} claims the EID ${eid} of this PBX too; ${refused} is refused until the other leaves. ` +
+      `${other} claims the EID ${eid} of this PBX too; ${refused} is refused until the other leaves. ` +
       `Give each Asterisk its own entityid in asterisk.conf.`
-    health(this.context, healthKey(item.id), 'error', text)
-    log(this.context, 'error', 'two members claim one EID', { eid, other: item.id, refused })
+    health(this.context, healthKey(other), 'error', text)
+    log(this.context, 'error', 'two members claim one EID', { eid, other, refused })
   }
 }
 

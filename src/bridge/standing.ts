@@ -92,6 +92,11 @@ export class Standing {
     this.#after('nodes', failure.isTemporary ? retryMs : hopelessRetryMs, () => this.#makeNodes())
   }
 
+  /** Who held the own nodes may have left them: what failed is tried at once. */
+  nodesFreed(): void {
+    if (this.jid !== undefined && this.windowItems === undefined) this.#makeNodes()
+  }
+
   /** The server says that an own node is gone. */
   nodesLost(): void {
     this.windowItems = undefined
