@@ -70,12 +70,17 @@ export class AmiClient {
 
   /**
    * Resolves with the first event that matches, from now on, or from `since` on (an earlier `events.length`); throws
-   * after `timeoutMs` or when the connection ends.
+   * after `timeoutMs` or when the connection ends; `what` is what the error says is missing.
    */
-  awaitEvent(match: Match, timeoutMs = defaultMs, since?: number): Promise<AmiMessage> {
+  awaitEvent(
+    match: Match,
+    timeoutMs = defaultMs,
+    since?: number,
+    what = 'AMI event',
+  ): Promise<AmiMessage> {
     const seen = since === undefined ? undefined : this.events.slice(since).find(match)
     if (seen !== undefined) return Promise.resolve(seen)
-    return this.#await((message) => message.has('Event') && match(message), timeoutMs, 'AMI event')
+    return this.#await((message) => message.has('Event') && match(message), timeoutMs, what)
   }
 
   close(): void {

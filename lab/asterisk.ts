@@ -233,6 +233,7 @@ export class Asterisk {
         event.get('State') === state,
       timeoutMs,
       since,
+      `${state} of ${device} at ${this.name}`,
     )
   }
 
@@ -247,6 +248,7 @@ export class Asterisk {
         event.get('StatusText') === status,
       timeoutMs,
       since,
+      `hint '${status}' of ${exten} at ${this.name}`,
     )
   }
 
@@ -267,6 +269,7 @@ export class Asterisk {
         deviceStates[Number(event.get('Status'))] === state,
       timeoutMs,
       since,
+      `${state} of ${member} in queue '${queue}' at ${this.name}`,
     )
   }
 
