@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import type { Injected } from '../../src/bridge/injection.js'
+import { withdrawal } from '../../src/bridge/injection.js'
+import { Dialogue, failed, wordOf } from './harness.js'
+import { device, eidOf, mailbox } from './settings.js'
+
+const b = eidOf(2)
+
+describe('a withdrawal', () => {
+  it.each([
+    ['PJSIP/1001', 'INVALID'],
+    ['Custom:night', 'UNKNOWN'],
+    ['confbridge', 'INVALID'],
+    ['Custom:a/b', 'INVALID'],
+  ])('of %s is %s (rule 8)', (id, state) => {
+    const target = { eid: b, kind: 'device_state', id, isCachable: true } as const
+    expect(withdrawal(target)).toEqual(device(id, state as 'INVALID'))
+  })
+
+  it('of an uncachable state is NOT_INUSE, of a mailbox 0/0 (rules 4 and 8)', () => {
+    expect(withdrawal({ eid: b, kind: 'device_state', id: 'Custom:x', isCachable: false })).toEqual(
+      device('Custom:x', 'NOT_INUSE', false),
+    )
+    expect(
+      withdrawal({ eid: b, kind: 'message_waiting', id: '1@default', isCachable: true }),
+    ).toEqual(mailbox('1@default', 0))
+  })
+})
+
+describe('the journal', () => {
+  const entry: Injected = { eid: b, kind: 'device_state', id: 'PJSIP/1' }
+
+  it('has an entry before it is injected, and until its withdrawal is acknowledged (rule 9)', () => {
+    const dialogue = new Dialogue()
+      .ready()
+      .clear()
+      .joined(2, [device('PJSIP/1', 'INUSE')])
+    expect(dialogue.names()).toEqual(expect.arrayContaining(['add', 'inject']))
+    expect(dialogue.names().indexOf('add')).toBeLessThan(dialogue.names().indexOf('inject'))
+    expect(dialogue.takeOne('add')).toMatchObject(entry)
+    dialogue.answerInjections()
+    dialogue.batch(2, 2, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
+    expect(dialogue.take('remove')).toEqual([])
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(dialogue.takeOne('remove')).toMatchObject(entry)
+  })
+
+  it('does not grow by what was never sent', () => {
+    const dialogue = new Dialogue().online().joined(2, [device('PJSIP/1', 'INUSE')])
+    dialogue.batch(2, 2, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
+    dialogue.found()
+    expect(dialogue.take('add')).toEqual([])
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('of an earlier run is withdrawn where no snapshot confirms it within stale_after (rule 9)', () => {
+    const dialogue = new Dialogue({ journal: [entry] }).ready().pass(59_999)
+    expect(dialogue.injected()).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(dialogue.takeOne('remove')).toMatchObject(entry)
+  })
+
+  it('of an earlier run stays where the snapshot names it, and goes where it does not (rule 9)', () => {
+    const journal = [entry, { ...entry, id: 'PJSIP/2' }]
+    const dialogue = new Dialogue({ journal }).ready().joined(2, [device('PJSIP/1', 'INUSE')])
+    expect(dialogue.injected().sort()).toEqual([`${b} PJSIP/1 INUSE`, `${b} PJSIP/2 INVALID`])
+    dialogue.pass(3_000)
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it("of an earlier run keeps a count that another member's news does not concern (rule 22)", () => {
+    const kept: Injected = { eid: b, kind: 'message_waiting', id: '1@default' }
+    const dialogue = new Dialogue({ journal: [kept] }).ready().joined(3, [mailbox('2@default', 1)])
+    dialogue.batch(3, 2, { kind: 'gone', of: 'message_waiting', id: '1@default' })
+    expect(dialogue.injected()).toEqual([`${eidOf(3)} 2@default 1/0`])
+  })
+})
+
+describe('an Asterisk that restarts', () => {
+  it('is given everything again (rule 10)', () => {
+    const states = [device('PJSIP/1', 'INUSE'), mailbox('1@default', 2)]
+    const dialogue = new Dialogue().ready().joined(2, states)
+    dialogue.answerInjections()
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 2/0`])
+  })
+
+  it('is given again what it may have taken before and forgotten (rule 10)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'INUSE')])
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' })
+    expect(dialogue.injected()).toHaveLength(2)
+  })
+
+  it('is not given what was withdrawn, nor is that forgotten to be followed afterwards', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'INUSE')])
+    dialogue.answerInjections()
+    dialogue.batch(2, 2, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' })
+    expect(dialogue.injected().at(-1)).toBe(`${b} PJSIP/1 INVALID`)
+    dialogue.batch(2, 3, device('PJSIP/1', 'BUSY'))
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+    dialogue.batch(2, 4, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(dialogue.bridge.overview().injected).toBe(0)
+  })
+})
+
+describe('the lanes to Asterisk', () => {
+  it('send the last value of a device that waits, and keep its order', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'RINGING')])
+    dialogue.batch(2, 2, device('PJSIP/1', 'INUSE')).batch(2, 3, device('PJSIP/1', 'NOT_INUSE'))
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 RINGING`, `${b} PJSIP/1 NOT_INUSE`])
+  })
+
+  it('carry one injection each at a time', () => {
+    const many = Array.from({ length: 50 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+    const dialogue = new Dialogue().ready().joined(2, many)
+    const lanes = dialogue.take('inject').map(({ lane }) => lane)
+    expect(lanes.sort()).toEqual([0, 1, 2, 3])
+  })
+
+  it('try again after a growing rest what Asterisk does not take for now, the last value then', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'RINGING')])
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.post({ type: 'InjectionAnswered', lane, failure: failed('503') })
+    dialogue.batch(2, 2, device('PJSIP/1', 'INUSE')).pass(99)
+    expect(dialogue.take('inject')).toEqual([])
+    dialogue.pass(1)
+    expect(wordOf(dialogue.takeOne('inject').entry)).toBe('PJSIP/1 INUSE')
+    dialogue.post({ type: 'InjectionAnswered', lane, failure: failed('503') }).pass(199)
+    expect(dialogue.take('inject')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.take('inject')).toHaveLength(1)
+  })
+
+  it('pass over what Asterisk refuses for good, with a log line', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'RINGING')])
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.clear().post({ type: 'InjectionAnswered', lane, failure: failed('488', false) })
+    expect(dialogue.takeOne('log').message).toBe('Asterisk refused an injection')
+    expect(dialogue.bridge.overview().injectionPending).toBe(0)
+  })
+
+  it('wait while Asterisk is lost, and drain when it is found', () => {
+    const dialogue = new Dialogue().ready().joined(2)
+    dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' })
+    dialogue.batch(2, 2, device('PJSIP/1', 'INUSE')).pass(2_000)
+    expect(dialogue.take('inject')).toEqual([])
+    dialogue.post({ type: 'AsteriskFound' })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
+  })
+})

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest'
+import { Dialogue, failed, wordOf } from './harness.js'
+import { device, fullJidOf, mailbox } from './settings.js'
+
+const mwi = 'message_waiting'
+const dev = 'device_state'
+
+/** All that the cluster was told. */
+function told(dialogue: Dialogue): string[] {
+  return dialogue.answerPublishes().flatMap(({ entries }) => entries.map(wordOf))
+}
+
+describe('the fence', () => {
+  it('follows the 200 to refresh, one for each kind (rule 1)', () => {
+    const dialogue = new Dialogue().post({ type: 'AsteriskFound' })
+    expect(dialogue.take('refresh').map(({ kind }) => kind)).toEqual([dev, mwi])
+    expect(dialogue.take('fence')).toEqual([])
+    dialogue.post({ type: 'RefreshAnswered', kind: mwi })
+    expect(dialogue.takeOne('fence').kind).toBe(mwi)
+  })
+
+  it('ends what the dump did not name: devices are gone, counts become 0/0 (rule 1)', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE'), mailbox('1@default', 2, 1)])
+    expect(told(dialogue)).toEqual(['PJSIP/1 INUSE', '1@default 2/1'])
+    dialogue
+      .post({ type: 'RefreshRequested', kind: dev })
+      .post({ type: 'RefreshRequested', kind: mwi })
+    dialogue.fenced(device('PJSIP/2', 'BUSY'))
+    expect(told(dialogue).sort()).toEqual(['1@default 0/0', 'PJSIP/2 BUSY', 'gone PJSIP/1'])
+  })
+
+  it('of another nonce is not taken for it (rule 1)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
+    for (const kind of [dev, mwi] as const) dialogue.post({ type: 'RefreshAnswered', kind })
+    for (const { kind, nonce } of dialogue.take('fence')) {
+      dialogue.post({ type: 'FenceReturned', kind, nonce: nonce - 1 })
+    }
+    expect(dialogue.bridge.overview().phase).toBe('syncing')
+  })
+
+  it('lets nothing be published, announced or served before it is back (rule 2)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
+    dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/1', 'BUSY')
+    expect(dialogue.take('publishBatch')).toEqual([])
+    expect(dialogue.take('announce')).toEqual([])
+    dialogue.post({ type: 'PageRequested', request: 7, from: fullJidOf(2), query: { max: 500 } })
+    expect(dialogue.takeOne('answerPage').page).toMatchObject({ phase: 'syncing', entries: [] })
+    dialogue.fenced(device('PJSIP/1', 'BUSY'))
+    expect(told(dialogue)).toEqual(['PJSIP/1 BUSY'])
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
+  it('waits for the last refresh that was asked, so that no dump is taken for another (rules 1 and 10)', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE')])
+    dialogue.post({ type: 'AsteriskFound' })
+    // Its first half was dumped before Asterisk asked for our states, and so we for its own once more.
+    dialogue.report('PJSIP/1', 'INUSE').post({ type: 'RefreshRequested', kind: dev })
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    expect(dialogue.take('fence')).toEqual([])
+    dialogue.report('PJSIP/1', 'INUSE').post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    expect(told(dialogue)).toEqual(['PJSIP/1 INUSE'])
+  })
+
+  it('is asked for again where a device showed two values meanwhile (rule 3)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
+    dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/1', 'NOT_INUSE')
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    expect(dialogue.takeOne('refresh').kind).toBe(dev)
+    dialogue.report('PJSIP/1', 'INUSE').post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    dialogue.post({ type: 'RefreshAnswered', kind: mwi })
+    dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) })
+    expect(told(dialogue)).toEqual(['PJSIP/1 INUSE'])
+  })
+
+  it('is not waited for for ever where a device never rests (rule 3)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
+    for (let pass = 1; pass <= 3; pass += 1) {
+      dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/1', 'NOT_INUSE').fenced()
+    }
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it('that is overdue for 30 s is a health error that says what to reload, and is asked for again (rule 6)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
+    dialogue.post({ type: 'RefreshAnswered', kind: mwi }).clear().pass(29_999)
+    expect(dialogue.health(`fence:${mwi}`)).toBeUndefined()
+    dialogue.pass(1)
+    expect(dialogue.health(`fence:${mwi}`)).toContain('module reload res_pjsip_publish_asterisk.so')
+    dialogue.fenced()
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it('is tried again after a refresh that failed for now', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
+    dialogue.post({ type: 'RefreshAnswered', kind: dev, failure: failed('503') }).pass(1_000)
+    expect(dialogue.takeOne('refresh').kind).toBe(dev)
+  })
+})
+
+describe('what is shared of the own PBX', () => {
+  it('leaves out what the filters exclude and what is uncachable (rule 4)', () => {
+    const share = { publish: true, subscribe: true, isShared: (id: string) => id !== 'Queue:q' }
+    const dialogue = new Dialogue({
+      settings: { share: { device_state: share, message_waiting: share } },
+    }).ready()
+    dialogue.report('Queue:q', 'INUSE')
+    dialogue.post({ type: 'StateReported', entry: device('Custom:x', 'INUSE', false) })
+    expect(told(dialogue)).toEqual([])
+  })
+
+  it('holds uncachable states where they are configured, until the PBX restarts (rule 4)', () => {
+    const dialogue = new Dialogue({ settings: { sharesUncachable: true } }).ready()
+    dialogue.post({ type: 'StateReported', entry: device('Custom:x', 'INUSE', false) })
+    expect(told(dialogue)).toEqual(['Custom:x INUSE'])
+    dialogue.post({ type: 'RefreshRequested', kind: dev }).fenced()
+    expect(told(dialogue)).toEqual(['gone Custom:x'])
+  })
+
+  it('does not say the same twice', () => {
+    const dialogue = new Dialogue().ready().report('PJSIP/1', 'INUSE').report('PJSIP/1', 'INUSE')
+    expect(told(dialogue)).toEqual(['PJSIP/1 INUSE'])
+  })
+
+  it('is withdrawn when Asterisk has been away for grace, but for its counts (rules 7 and 22)', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE'), mailbox('1@default', 1)])
+    told(dialogue)
+    dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).pass(4_999)
+    expect(told(dialogue)).toEqual([])
+    dialogue.pass(1)
+    expect(told(dialogue)).toEqual(['gone PJSIP/1'])
+  })
+
+  it('stays where Asterisk is back within grace with the same states', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE')])
+    told(dialogue)
+    dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).pass(4_000)
+    dialogue.found(device('PJSIP/1', 'INUSE')).pass(9_000)
+    expect(told(dialogue).filter((word) => word.startsWith('gone'))).toEqual([])
+  })
+})
+
+describe('a mailbox', () => {
+  it('is published once its PBX reported messages, and then empty too (rule 5)', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    expect(told(dialogue)).toEqual([])
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 1) })
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    expect(told(dialogue)).toEqual(['1@default 1/0', '1@default 0/0'])
+  })
+
+  it('is published empty at once where the configuration claims it (rule 5)', () => {
+    const dialogue = new Dialogue({ settings: { isClaimed: () => true } }).ready()
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
+  it('of a peer that the own PBX polls empty is given again, once a minute at most, with a warning (rule 5)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.answerInjections()
+    const polled = { type: 'StateReported', entry: mailbox('1@default', 0) } as const
+    dialogue.clear().post(polled)
+    expect(dialogue.health('mailbox-polled:1@default')).toContain('pollmailboxes=no')
+    expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 3/0'])
+    dialogue.post(polled)
+    expect(dialogue.injected()).toEqual([])
+    dialogue.pass(60_000)
+    expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 3/0'])
+    expect(told(dialogue)).toEqual([])
+  })
+
+  it('that was polled while its count was on the way to Asterisk is given again all the same (rule 5)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    expect(dialogue.injected()).toHaveLength(2)
+  })
+
+  it('of two members shows the last change, with a warning, and the other when that one leaves (rule 5)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 2)])
+    dialogue.joined(3, [mailbox('1@default', 3)])
+    expect(dialogue.health('mailbox-owners:1@default')).toContain('published by several members')
+    dialogue.answerInjections()
+    dialogue.batch(2, 2, mailbox('1@default', 5))
+    expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 5/0'])
+    dialogue.batch(2, 3, { kind: 'gone', of: mwi, id: '1@default' })
+    expect(dialogue.injected()).toEqual(['02:00:00:00:00:03 1@default 3/0'])
+  })
+})
