@@ -20,6 +20,8 @@ export interface CertificateAuthority {
   readonly caFile: string
   /** Issues a server certificate for these DNS names and 127.0.0.1; the first one names its files. */
   issue(...names: readonly [string, ...string[]]): Promise<Certificate>
+  /** Issues one whose time was over yesterday. */
+  issueExpired(name: string): Promise<Certificate>
 }
 
 /** Makes a certificate authority in a scratch folder; its certificates hold for 30 days. */
@@ -42,6 +44,20 @@ export async function createCa(scratch: Scratch, name = 'ca'): Promise<Certifica
         ...['-CA', caFile, '-CAkey', caKeyFile, '-addext', 'basicConstraints=critical,CA:FALSE'],
         ...['-addext', `subjectAltName=${alternatives}`, '-addext', 'extendedKeyUsage=serverAuth'],
         ...['-keyout', keyFile, '-out', certFile],
+      )
+      return { certFile, keyFile }
+    },
+    issueExpired: async (name) => {
+      const [certFile, keyFile, requestFile] = ['pem', 'key', 'csr'].map((suffix) =>
+        join(folder, `${name}-expired.${suffix}`),
+      ) as [string, string, string]
+      await openssl(
+        ...['req', '-new', ...ecKey, '-subj', `/CN=${name}`, '-keyout', keyFile],
+        ...['-addext', `subjectAltName=DNS:${name}`, '-out', requestFile],
+      )
+      await openssl(
+        ...['x509', '-req', '-in', requestFile, '-copy_extensions', 'copyall'],
+        ...['-CA', caFile, '-CAkey', caKeyFile, '-days', '-1', '-out', certFile],
       )
       return { certFile, keyFile }
     },

@@ -93,7 +93,10 @@ export class StreamClient extends Client {
   /** Stream errors end the stream, `see-other-host` too: the stock client would connect again by itself. */
   override _onStreamError(element: Element): void {
     const children = element.getChildElements().filter((child) => child.getNS() === streamErrors)
-    const condition = children.find((child) => !child.is('text'))?.getName()
+    const named = children.find((child) => !child.is('text'))
+    const condition = named?.getName()
+    // RFC 6120 §4.9.3.19: the host to see instead.
+    const detail = named?.getText().slice(0, 200)
     const text = children
       .find((child) => child.is('text'))
       ?.getText()
@@ -102,7 +105,7 @@ export class StreamClient extends Client {
       'error',
       new StreamFailure(
         condition ?? 'undefined-condition',
-        `the server ended the stream: ${[condition, text].filter((part) => part).join(', ')}`,
+        `the server ended the stream: ${[condition, detail, text].filter((part) => part).join(', ')}`,
       ),
     )
   }

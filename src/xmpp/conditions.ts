@@ -35,14 +35,17 @@ const stanzaFates: Readonly<Record<string, StanzaFate>> = {
 
 /** What to do about a stanza error; a condition that the RFC does not name is tried again. */
 export function stanzaFate(condition: string): StanzaFate {
-  return stanzaFates[condition] ?? 'retry'
+  return Object.hasOwn(stanzaFates, condition) ? (stanzaFates[condition] ?? 'retry') : 'retry'
 }
 
 /**
- * What follows the end of a stream. `retry`: connect again with backoff. `slow`: an administrator has to mend something;
- * keep trying at the backoff's cap, but say it once and clearly. `conflict`: another bridge uses this JID (rule 20).
+ * What follows the end of a stream, or of an attempt to open one. A failed attempt goes on to the next service of the
+ * list at once; these say how long to wait when the list is through, and what is tried first after a stream that stood.
+ * `retry`: the same service, with backoff. `next`: the next service, with backoff. `slow`: an administrator has to mend
+ * something; the backoff's cap, said once and clearly. `conflict`: another bridge uses this JID; wait `stale_after`
+ * (rule 20).
  */
-export type StreamReaction = 'retry' | 'slow' | 'conflict'
+export type StreamReaction = 'retry' | 'next' | 'slow' | 'conflict'
 
 export interface StreamRow {
   readonly reaction: StreamReaction
@@ -63,27 +66,43 @@ const checkCertificate: StreamRow = {
   remedy:
     "give the CA's PEM file as xmpp.tls.ca, or a certificate for the domain of xmpp.jid to the server",
 }
+const checkExpiry: StreamRow = {
+  reaction: 'slow',
+  remedy: "renew the server's certificate, or set the clocks of both machines right",
+}
 const checkOffer: StreamRow = {
   reaction: 'slow',
   remedy: 'let the server offer SCRAM-SHA-256, SCRAM-SHA-1, or PLAIN over TLS',
 }
+/** The server does not work just now; another of the list may. */
+const leaveServer: StreamRow = { reaction: 'next' }
 
-const streamRows: Readonly<Record<string, StreamRow>> = {
+/** Every condition with a row of its own; all others are tried again with backoff. */
+export const streamRows: Readonly<Record<string, StreamRow>> = {
   // RFC 6120 §4.9.3
   conflict: {
     reaction: 'conflict',
     remedy: 'give every bridge an account and an Asterisk entity ID of its own',
   },
+  'connection-timeout': leaveServer,
   'host-gone': checkDomain,
   'host-unknown': checkDomain,
+  'internal-server-error': leaveServer,
   'policy-violation': {
     reaction: 'retry',
     remedy: "exempt the bridges' accounts from the server's rate and session limits",
   },
+  'remote-connection-failed': leaveServer,
+  reset: { reaction: 'retry' },
   'resource-constraint': {
-    reaction: 'retry',
+    reaction: 'next',
     remedy: "raise the server's limit on sessions for this account",
   },
+  'see-other-host': {
+    reaction: 'next',
+    remedy: 'name the host that the server points to in xmpp.service; redirects are not followed',
+  },
+  'system-shutdown': leaveServer,
   // RFC 6120 §6.5
   'account-disabled': checkPassword,
   'credentials-expired': checkPassword,
@@ -91,12 +110,23 @@ const streamRows: Readonly<Record<string, StreamRow>> = {
   'invalid-mechanism': checkOffer,
   'mechanism-too-weak': checkOffer,
   'not-authorized': checkPassword,
+  'temporary-auth-failure': leaveServer,
   // Ours
   certificate: checkCertificate,
+  'certificate-date': checkExpiry,
+  /** The stream or its connection was closed without a reason. */
+  closed: { reaction: 'retry' },
   'no-mechanism': checkOffer,
   'server-signature': {
     reaction: 'slow',
     remedy: 'the server does not know the password: check that xmpp.service is the right server',
+  },
+  /** A stream that stood, and on which nothing comes any more. */
+  silent: leaveServer,
+  /** A connection that is accepted and stays mute. */
+  timeout: {
+    reaction: 'next',
+    remedy: 'see whether the server is overloaded, and whether xmpp.service names its client port',
   },
   'tls-unavailable': {
     reaction: 'slow',
@@ -107,14 +137,16 @@ const streamRows: Readonly<Record<string, StreamRow>> = {
 
 /** What to do when a stream ended with that condition; unknown ones are tried again. */
 export function streamRow(condition: string): StreamRow {
-  return streamRows[condition] ?? { reaction: 'retry' }
+  return Object.hasOwn(streamRows, condition)
+    ? (streamRows[condition] ?? { reaction: 'retry' })
+    : { reaction: 'retry' }
 }
+
+const dateCodes: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'])
 
 /** Conditions that only a peer's certificate causes. Source: Node's `tls`, OpenSSL `X509_V_ERR_*`. */
 const certificateCodes: ReadonlySet<string> = new Set([
   'CERT_CHAIN_TOO_LONG',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
   'CERT_REJECTED',
   'CERT_REVOKED',
   'CERT_SIGNATURE_FAILURE',
@@ -131,6 +163,8 @@ const certificateCodes: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-export function isCertificateCode(code: string): boolean {
-  return certificateCodes.has(code)
+/** The condition of an error that TLS or a socket threw under that code: `certificate`, `certificate-date`, or the code. */
+export function conditionOfCode(code: string): string {
+  if (dateCodes.has(code)) return 'certificate-date'
+  return certificateCodes.has(code) ? 'certificate' : code
 }

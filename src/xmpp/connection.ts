@@ -53,6 +53,8 @@ interface ConnectionEvents {
   online: [string]
   /** Once for every `online`, before pending requests are rejected. */
   offline: [StreamFailure]
+  /** After every end and every attempt that failed, in any case but a stop. */
+  failed: [StreamFailure]
   /** Another client took the JID, or holds it. */
   conflicted: []
   message: [Element]
@@ -84,8 +86,12 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private running: Promise<void> | undefined
   private turn = 0
   private onlineSince = 0
-  /** What went wrong last, so that the same is told once. */
-  private toldCondition: string | undefined
+  /** Attempts since the last wait or stream; the list is through when each service has failed. */
+  private failuresOfRound = 0
+  /** Has any service of this round failed in a way that may pass by itself? */
+  private isHopeful = false
+  /** What went wrong last at each service, so that the same is told once. */
+  private readonly toldConditions = new Map<string, string>()
 
   constructor(private readonly options: ConnectionOptions) {
     super()
@@ -147,7 +153,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
 
   /** Ends the present stream, if any, at once; a new one is opened. */
   endStream(reason: string): void {
-    this.stream?.end(new StreamFailure('ended', reason))
+    this.stream?.end(new StreamFailure('silent', reason))
   }
 
   private async run(): Promise<void> {
@@ -177,7 +183,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
         onStanza: (stanza) => this.dispatch(stanza),
         onReceived: () => this.silence.received(),
         onFault: (error) => this.options.log.warn({ err: error }, 'failed to handle a stanza'),
-        onEnd: (failure) => resolve(this.ended(failure)),
+        onEnd: (failure) => resolve(this.ended(failure, service)),
       })
       this.stream = stream
       // A failure to open is told through onEnd, as every end is.
@@ -192,7 +198,9 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     // It may have ended between the binding and this turn.
     if (this.stream?.isOnline !== true) return
     this.onlineSince = performance.now()
-    this.toldCondition = undefined
+    this.toldConditions.clear()
+    this.failuresOfRound = 0
+    this.isHopeful = false
     this.move({ state: 'online', service: service.href, jid })
     this.options.log.info({ service: service.href, jid }, 'connected to the XMPP server')
     this.silence.start()
@@ -201,7 +209,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.emit('online', jid)
   }
 
-  private ended(failure: StreamFailure): number {
+  private ended(failure: StreamFailure, service: ServiceUri): number {
     const wasOnline = this.current.state === 'online'
     this.silence.stop()
     this.stream = undefined
@@ -210,36 +218,48 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.move(
       isStopping ? { state: 'stopped' } : { state: 'waiting', delayMs, reason: failure.message },
     )
-    if (!isStopping) this.tell(failure, delayMs)
+    if (!isStopping) this.tell(failure, service, delayMs)
     if (wasOnline) this.emit('offline', failure)
+    if (!isStopping) this.emit('failed', failure)
     if (failure.reaction === 'conflict') this.emit('conflicted')
     return delayMs
   }
 
-  private delayAfter(failure: StreamFailure, wasOnline: boolean): number {
-    if (failure.reaction === 'conflict') return this.options.conflictWaitMs
-    if (wasOnline && performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
-    if (!wasOnline) this.turn = (this.turn + 1) % this.services.length
+  /** Decides the next service and what is waited before it, in ms. The table is in conditions.ts. */
+  private delayAfter({ reaction }: StreamFailure, wasOnline: boolean): number {
+    if (reaction === 'conflict') return this.options.conflictWaitMs
+    if (wasOnline) {
+      if (performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
+      if (reaction === 'next') this.turn = (this.turn + 1) % this.services.length
+      return reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
+    }
+    this.turn = (this.turn + 1) % this.services.length
+    this.failuresOfRound += 1
+    this.isHopeful ||= reaction !== 'slow'
     // The other servers of the list are tried before any waiting.
-    if (this.turn !== 0 && !wasOnline) return 0
-    return failure.reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
+    if (this.failuresOfRound < this.services.length) return 0
+    const { isHopeful } = this
+    this.failuresOfRound = 0
+    this.isHopeful = false
+    return isHopeful ? this.backoff.next() : this.backoff.slow()
   }
 
-  /** Says each trouble once, until it is over or another takes its place. */
-  private tell(failure: StreamFailure, delayMs: number): void {
+  /** Says each trouble of a service once, until it is over or another takes its place. */
+  private tell(failure: StreamFailure, { href }: ServiceUri, delayMs: number): void {
     const { log, jid } = this.options
     const fields = {
       jid,
+      service: href,
       condition: failure.condition,
       reason: failure.message,
       ...(failure.remedy === undefined ? {} : { remedy: failure.remedy }),
       delayMs: Math.round(delayMs),
     }
-    if (this.toldCondition === failure.condition) {
+    if (this.toldConditions.get(href) === failure.condition) {
       log.debug(fields, 'still not connected to the XMPP server')
       return
     }
-    this.toldCondition = failure.condition
+    this.toldConditions.set(href, failure.condition)
     if (failure.isTemporary) log.warn(fields, 'not connected to the XMPP server')
     else log.error(fields, 'the XMPP server does not take this bridge')
   }

@@ -1,5 +1,5 @@
 import type { Element } from '@xmpp/xml'
-import { isCertificateCode, stanzaFate, streamRow, type StreamReaction } from './conditions.js'
+import { conditionOfCode, stanzaFate, streamRow, type StreamReaction } from './conditions.js'
 
 /** Whatever the XMPP edge throws; `condition` is the word to branch on, the message is for humans. */
 export abstract class XmppError extends Error {
@@ -80,7 +80,7 @@ export class StreamFailure extends XmppError {
     const row = streamRow(condition)
     this.reaction = row.reaction
     this.remedy = row.remedy
-    this.isTemporary = row.reaction === 'retry'
+    this.isTemporary = row.reaction === 'retry' || row.reaction === 'next'
   }
 }
 
@@ -90,9 +90,7 @@ export function toStreamFailure(error: unknown): StreamFailure {
   if (!(error instanceof Error)) return new StreamFailure('undefined-condition', String(error))
   const { condition, code } = error as { condition?: unknown; code?: unknown }
   if (typeof code === 'string') {
-    return new StreamFailure(isCertificateCode(code) ? 'certificate' : code, error.message, {
-      cause: error,
-    })
+    return new StreamFailure(conditionOfCode(code), error.message, { cause: error })
   }
   if (typeof condition === 'string') {
     const isNoMechanism = condition.startsWith('SASL:')

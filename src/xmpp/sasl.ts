@@ -125,9 +125,5 @@ export class Scram implements VerifyingMechanism {
 
 /** The mechanisms, strongest first. PLAIN is among them: whether the stream is safe enough is judged before. */
 export function createMechanisms(credentials: Credentials): readonly VerifyingMechanism[] {
-  return [
-    new Scram('sha256', credentials),
-    new Scram('sha1', credentials),
-    new Plain(credentials),
-  ]
+  return [new Scram('sha256', credentials), new Scram('sha1', credentials), new Plain(credentials)]
 }

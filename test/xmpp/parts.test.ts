@@ -205,12 +205,17 @@ describe('errors', () => {
     expect(new StanzaError(condition, type).isTemporary).toBe(isTemporary)
   })
 
-  it('of sockets keep their code, those of certificates are one condition', () => {
+  it('of sockets keep their code, those of certificates are one condition, their dates another', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
     expect(toStreamFailure(refused)).toMatchObject({ condition: 'ECONNREFUSED', isTemporary: true })
     const expired = Object.assign(new Error('certificate has expired'), {
       code: 'CERT_HAS_EXPIRED',
     })
-    expect(toStreamFailure(expired)).toMatchObject({ condition: 'certificate', isTemporary: false })
+    expect(toStreamFailure(expired)).toMatchObject({
+      condition: 'certificate-date',
+      isTemporary: false,
+    })
+    const unknown = Object.assign(new Error('self-signed'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+    expect(toStreamFailure(unknown)).toMatchObject({ condition: 'certificate', isTemporary: false })
   })
 })
