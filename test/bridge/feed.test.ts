@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest'
+import type { Batch } from '../../src/bridge/messages.js'
+import { maxStanzaOctets } from '../../src/bridge/messages.js'
+import { wireOctets } from '../../src/bridge/wire.js'
+import { Dialogue, failed, wordOf } from './harness.js'
+import { device, eidOf, fullJidOf } from './settings.js'
+
+function words(batch: Batch): string[] {
+  return batch.entries.map(wordOf)
+}
+
+/** Ready, with nothing told yet. */
+function ready(): Dialogue {
+  return new Dialogue().ready().clear()
+}
+
+describe('the feed', () => {
+  it('sends a change at rest at once, and one batch at a time with what changed meanwhile (rule 11)', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING')
+    expect(words(dialogue.takeOne('publishBatch').batch)).toEqual(['PJSIP/1 RINGING'])
+    dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/2', 'BUSY').report('PJSIP/1', 'NOT_INUSE')
+    expect(dialogue.take('publishBatch')).toEqual([])
+    dialogue.post({ type: 'BatchPublished', sequence: 1 })
+    const { batch } = dialogue.takeOne('publishBatch')
+    expect(batch).toMatchObject({ eid: eidOf(1), sequence: 2, isBye: false })
+    expect(words(batch)).toEqual(['PJSIP/1 NOT_INUSE', 'PJSIP/2 BUSY'])
+  })
+
+  it('cuts batches at 500 entries (rule 11)', () => {
+    const dump = Array.from({ length: 1_001 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+    const sizes = new Dialogue()
+      .ready(dump)
+      .answerPublishes()
+      .map(({ entries }) => entries.length)
+    expect(sizes).toEqual([500, 500, 1])
+  })
+
+  it('cuts batches below 48 KiB (rule 11)', () => {
+    const dump = Array.from({ length: 400 }, (_, index) =>
+      device(`PJSIP/${'&'.repeat(240)}${index}`, 'INUSE'),
+    )
+    const batches = new Dialogue().ready(dump).answerPublishes()
+    expect(batches.flatMap(({ entries }) => entries)).toHaveLength(400)
+    for (const { entries } of batches) {
+      expect(entries.reduce((sum, entry) => sum + wireOctets(entry), 0)).toBeLessThan(
+        maxStanzaOctets,
+      )
+    }
+  })
+
+  it('sends an unanswered batch again byte-identical after the stream was down, changes under the next number (rule 11)', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING')
+    const first = dialogue.takeOne('publishBatch').batch
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).report('PJSIP/1', 'INUSE').online()
+    expect(dialogue.takeOne('publishBatch').batch).toEqual(first)
+    dialogue.post({ type: 'BatchPublished', sequence: 1 })
+    const next = dialogue.takeOne('publishBatch').batch
+    expect([next.sequence, ...words(next)]).toEqual([2, 'PJSIP/1 INUSE'])
+  })
+
+  it('ends the stream where a publish is not answered for a heartbeat (rule 23)', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING').clear()
+    dialogue.post({ type: 'BatchFailed', sequence: 1, failure: failed('timeout') })
+    expect(dialogue.takeOne('endStream').reason).toContain('not answered for one heartbeat')
+    expect(dialogue.take('publishBatch')).toEqual([])
+  })
+
+  it('sends a batch again that the server refused for now', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING').clear()
+    dialogue.post({ type: 'BatchFailed', sequence: 1, failure: failed('resource-constraint') })
+    dialogue.pass(500)
+    expect(dialogue.takeOne('publishBatch').batch.sequence).toBe(1)
+  })
+
+  it('makes its nodes again where the server says that they are gone (rule 19)', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING').clear()
+    dialogue.post({ type: 'BatchFailed', sequence: 1, failure: failed('item-not-found', false) })
+    dialogue.pass(500)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+  })
+
+  it('rests as long as a publish took above 20 ms, not below (rule 11)', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING').report('PJSIP/2', 'BUSY').clear()
+    dialogue.pass(20).post({ type: 'BatchPublished', sequence: 1 })
+    expect(dialogue.takeOne('publishBatch').batch.sequence).toBe(2)
+    dialogue.report('PJSIP/3', 'BUSY').pass(30).post({ type: 'BatchPublished', sequence: 2 })
+    dialogue.pass(29)
+    expect(dialogue.take('publishBatch')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.takeOne('publishBatch').batch.sequence).toBe(3)
+  })
+
+  it('beats where nothing else was sent for a heartbeat (rule 13)', () => {
+    const dialogue = ready().report('PJSIP/1', 'INUSE')
+    dialogue.answerPublishes()
+    dialogue.pass(9_999)
+    expect(dialogue.take('publishBatch')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.takeOne('publishBatch').batch).toMatchObject({ sequence: 2, entries: [] })
+    dialogue.post({ type: 'BatchPublished', sequence: 2 }).pass(10_000)
+    expect(dialogue.takeOne('publishBatch').batch.sequence).toBe(3)
+  })
+
+  it('keeps one epoch for the life of the bridge, and each bridge has its own (rule 12)', () => {
+    const dialogue = ready()
+    const before = dialogue.bridge.overview().epoch
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).online()
+    expect(dialogue.bridge.overview().epoch).toBe(before)
+  })
+})
+
+describe('the snapshot served', () => {
+  it('goes out in key order, in pages that follow a key, with epoch and sequence (rule 14)', () => {
+    const dump = ['b', 'a', 'c'].map((id) => device(id, 'INUSE'))
+    const dialogue = new Dialogue().ready(dump)
+    dialogue.answerPublishes()
+    const from = fullJidOf(2)
+    dialogue.post({ type: 'PageRequested', request: 1, from, query: { max: 2 } })
+    const first = dialogue.takeOne('answerPage').page
+    expect(first).toMatchObject({ phase: 'ready', sequence: 1, isLast: false })
+    expect(first.entries.map(({ id }) => id)).toEqual(['a', 'b'])
+    const after = { kind: 'device_state', id: 'b' } as const
+    dialogue.post({ type: 'PageRequested', request: 2, from, query: { after, max: 2 } })
+    const last = dialogue.takeOne('answerPage').page
+    expect(last.entries.map(({ id }) => id)).toEqual(['c'])
+    expect(last.isLast).toBe(true)
+  })
+
+  it('is served to two at a time; a third waits until one has its last page or gave up (rule 15)', () => {
+    const dump = ['a', 'b', 'c'].map((id) => device(id, 'INUSE'))
+    const dialogue = new Dialogue().ready(dump)
+    const query = { max: 1 }
+    for (const number of [2, 3]) {
+      dialogue.post({ type: 'PageRequested', request: number, from: fullJidOf(number), query })
+    }
+    dialogue.clear().post({ type: 'PageRequested', request: 4, from: fullJidOf(4), query })
+    expect(dialogue.takeOne('refuse').condition).toBe('resource-constraint')
+    dialogue.post({ type: 'PageRequested', request: 5, from: fullJidOf(2), query: { max: 9 } })
+    dialogue.clear().post({ type: 'PageRequested', request: 6, from: fullJidOf(4), query })
+    expect(dialogue.take('answerPage')).toHaveLength(1)
+  })
+
+  it('is refused to a stranger (rule 18)', () => {
+    const dialogue = ready()
+    const from = 'mallory@example.org/x'
+    dialogue.post({ type: 'PageRequested', request: 1, from, query: { max: 1 } })
+    dialogue.post({ type: 'StatusRequested', request: 2, from })
+    expect(dialogue.take('refuse').map(({ condition }) => condition)).toEqual([
+      'forbidden',
+      'forbidden',
+    ])
+  })
+})
+
+describe('the window', () => {
+  const eid = eidOf(1)
+  const kind = 'device_state'
+
+  it('is written behind, one item at a time, the last value (rule 26)', () => {
+    const dialogue = ready()
+      .report('PJSIP/1', 'RINGING')
+      .report('PJSIP/1', 'INUSE')
+      .report('PJSIP/2', 'BUSY')
+    expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/1', 'RINGING'))
+    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(199)
+    // Alone in the cluster it rests twice as long as the write took.
+    expect(dialogue.take('writeWindow')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/1', 'INUSE'))
+  })
+
+  it('is swept of what is not so after the fence, and given what it lacks (rule 26)', () => {
+    const dialogue = new Dialogue().found(device('a', 'INUSE'), device('b', 'BUSY'))
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
+    dialogue
+      .post({ type: 'OwnNodesMade', windowItems: 256 })
+      .post({ type: 'MembersRead', items: [] })
+    dialogue.clear()
+    const entries = [device('b', 'BUSY'), device('gone', 'INUSE')]
+    dialogue.post({ type: 'WindowRead', eid, kind, entries, broken: ['rubbish'] })
+    // The one that was being written.
+    const written = ['write a']
+    for (let round = 0; round < 8; round += 1) {
+      dialogue.post({ type: 'WindowWritten' }).pass(0)
+      const writes = dialogue.take('writeWindow').map(({ entry }) => `write ${entry.id}`)
+      const retracts = dialogue.take('retractWindow').map(({ id }) => `retract ${id}`)
+      written.push(...writes, ...retracts)
+      if (writes.length + retracts.length === 0) break
+    }
+    expect(new Set(written)).toEqual(
+      new Set(['write a', 'write b', 'retract gone', 'retract rubbish']),
+    )
+  })
+
+  it('is audited every five minutes (rule 26)', () => {
+    const dialogue = ready().pass(299_999)
+    expect(dialogue.take('readWindow')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.take('readWindow').map((each) => each.kind)).toEqual([kind, 'message_waiting'])
+  })
+
+  it('keeps a write in mind that a broken stream swallowed', () => {
+    const dialogue = ready().report('PJSIP/1', 'INUSE').clear()
+    dialogue.post({ type: 'WindowFailed', failure: failed('disconnected') })
+    dialogue.post({ type: 'StreamDown', reason: 'cut' })
+    expect(dialogue.bridge.overview().windowPending).toBe(1)
+  })
+
+  it('makes its nodes again where one is gone (rule 19)', () => {
+    const dialogue = ready().report('PJSIP/1', 'INUSE').clear()
+    dialogue.post({ type: 'WindowFailed', failure: failed('item-not-found', false) }).pass(500)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+  })
+})

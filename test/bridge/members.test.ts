@@ -1,0 +1,404 @@
+import { describe, expect, it } from 'vitest'
+import type { MemberItem } from '../../src/bridge/messages.js'
+import { Dialogue, emptyBatch, epochOf, failed, memberItem, statusOf } from './harness.js'
+import { device, eidOf, fullJidOf, jidOf, mailbox, service } from './settings.js'
+
+const b = eidOf(2)
+const busy = device('PJSIP/1', 'BUSY')
+
+/** In sync with member 2, whose one device is busy, and its one mailbox; all given to Asterisk. */
+function joined(): Dialogue {
+  const dialogue = new Dialogue().ready().joined(2, [busy, mailbox('1@default', 2)])
+  dialogue.answerInjections()
+  return dialogue.clear()
+}
+
+function life(dialogue: Dialogue, number = 2): string | undefined {
+  return dialogue.bridge.overview().members.find(({ jid }) => jid === jidOf(number))?.life
+}
+
+function presence(dialogue: Dialogue, number: number, isAvailable: boolean): Dialogue {
+  return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(number), isAvailable })
+}
+
+describe('a member that is seen', () => {
+  it('is told of the own presence, followed, asked, and then pulled (rules 14 and 15)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
+    expect(dialogue.names()).toEqual(['present', 'subscribe'])
+    dialogue.clear().post({ type: 'Subscribed', member: jidOf(2) })
+    expect(dialogue.names()).toEqual(['ask'])
+    dialogue.answerAsk(2)
+    expect(dialogue.takeOne('pull').jid).toBe(fullJidOf(2))
+  })
+
+  it('is not pulled where epoch and sequence match (rule 15)', () => {
+    const dialogue = joined()
+      .post({ type: 'Subscribed', member: jidOf(2) })
+      .answerAsk(2)
+    expect(dialogue.names()).toEqual([])
+  })
+
+  it('is pulled where its epoch or its number is another, or a batch is missing (rule 15)', () => {
+    const asked = joined()
+      .post({ type: 'Subscribed', member: jidOf(2) })
+      .answerAsk(2, { sequence: 9 })
+    expect(asked.take('pull')).toHaveLength(1)
+    expect(joined().batch(2, 3).take('pull')).toHaveLength(1)
+    const restarted = { ...emptyBatch(2, 1), epoch: epochOf(2, 2) }
+    expect(joined().receive(restarted, jidOf(2)).take('pull')).toHaveLength(1)
+  })
+
+  it('waits while another is being pulled (rule 15)', () => {
+    const dialogue = new Dialogue().ready()
+    for (const number of [2, 3]) {
+      dialogue.post({ type: 'MemberItemReceived', item: memberItem(number) })
+      dialogue.post({ type: 'Subscribed', member: jidOf(number) }).answerAsk(number)
+    }
+    dialogue.answerPull(2, [])
+    expect(dialogue.takeOne('pull').jid).toBe(fullJidOf(3))
+  })
+
+  it('that is busy serving others is asked again soon (rule 15)', () => {
+    const dialogue = joined().batch(2, 3)
+    const { token } = dialogue.takeOne('pull')
+    dialogue.post({ type: 'PullFailed', token, failure: failed('resource-constraint') }).pass(449)
+    expect(dialogue.take('pull')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.take('pull')).toHaveLength(1)
+  })
+
+  it('is pulled in the end however busy its feed is (rule 15)', () => {
+    const dialogue = joined().batch(2, 3)
+    dialogue.batch(2, 4).batch(2, 5)
+    dialogue.answerPull(2, [busy], { sequence: 5 })
+    expect(dialogue.bridge.overview().members[0]).toMatchObject({ isSynced: true, sequence: 5 })
+  })
+
+  it('that is silent for 1.5 heartbeats is subscribed to again and asked (rule 15)', () => {
+    const dialogue = joined().pass(14_999)
+    expect(dialogue.take('subscribe')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
+  })
+
+  it('that is not ready keeps what is held of it, for stale_after (rule 16)', () => {
+    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
+    const untilMs = dialogue.nowMs + 60_000
+    while (dialogue.nowMs < untilMs - 1) {
+      dialogue.pass(Math.min(500, untilMs - 1 - dialogue.nowMs))
+      for (const { token } of dialogue.take('pull')) {
+        const status = statusOf(2, { phase: 'syncing', epoch: epochOf(2, 2) })
+        const page = { ...status, entries: [], isLast: true }
+        dialogue.post({ type: 'PageReceived', token, from: fullJidOf(2), page })
+      }
+    }
+    expect(dialogue.injected()).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+})
+
+describe('a member item', () => {
+  it.each<[string, Partial<MemberItem>]>([
+    ['that trust does not name', { id: 'mallory@example.org', jid: 'mallory@example.org/x' }],
+    ['that another account published', { publisher: jidOf(3) }],
+    ['that claims the JID of another', { jid: fullJidOf(3) }],
+  ])('%s is refused and counted (rule 18)', (_, changed) => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2, changed) })
+    expect(dialogue.names()).toEqual([])
+    expect(dialogue.takeOne('count').counter).toBe('refused_items')
+    expect(dialogue.health('members')).toContain('is refused')
+  })
+
+  it('whose JID answers for another EID is refused (rule 18)', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { eid: eidOf(3) })
+    expect(dialogue.take('pull')).toEqual([])
+    expect(dialogue.bridge.overview().members[0]?.refusal).toContain('does not answer for the EID')
+  })
+
+  it('with the EID of a live member is refused, and judged again when that one has died (rule 18)', () => {
+    const dialogue = joined()
+    const rival = memberItem(3, { eid: b })
+    dialogue.post({ type: 'MemberItemReceived', item: rival })
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: b })
+    expect(dialogue.bridge.overview().members[1]?.refusal).toContain(`${jidOf(2)} holds its EID`)
+    presence(dialogue.clear(), 2, false).failAsk()
+    dialogue.clear().pass(5_000)
+    expect(dialogue.takeOne('subscribe').member).toBe(jidOf(3))
+  })
+
+  it('with the EID of a live member takes nothing of that one away when it is forgotten (rule 18)', () => {
+    const dialogue = joined()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { eid: b }) })
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: b })
+    dialogue.post({ type: 'ForgetRequested', member: jidOf(3) })
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.bridge.overview().injected).toBe(2)
+  })
+
+  it('that is missing or retracted is no death (rule 19)', () => {
+    const dialogue = joined()
+    dialogue
+      .post({ type: 'NodeDisturbed', node: 'asterisk/members', change: 'retracted' })
+      .pass(500)
+    expect(dialogue.take('readMembers')).toHaveLength(1)
+    dialogue.post({ type: 'MembersRead', items: [] }).batch(2, 2)
+    expect(life(dialogue)).toBe('alive')
+    expect(dialogue.injected()).toEqual([])
+  })
+})
+
+describe('batches', () => {
+  it('of a service or publisher that is not the member’s are refused and counted (rule 18)', () => {
+    const dialogue = joined()
+    const batch = { ...emptyBatch(2, 2), entries: [device('PJSIP/1', 'INUSE')] }
+    dialogue.receive(batch, jidOf(3))
+    dialogue.post({ type: 'BatchReceived', service: 'pubsub.evil.example', batch })
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.take('count').map(({ labels }) => labels?.['reason'])).toEqual([
+      'another publisher',
+      'another service',
+    ])
+  })
+
+  it('of nobody who is a member are refused and counted (rule 18)', () => {
+    const dialogue = new Dialogue().ready().clear().batch(2, 1, busy)
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.takeOne('count').counter).toBe('refused_items')
+  })
+})
+
+describe('the own EID, claimed by another member', () => {
+  const rival = memberItem(2, { eid: eidOf(1) })
+
+  it('keeps this member from announcing itself while that one is ready (rule 18)', () => {
+    const dialogue = new Dialogue().found().online(rival)
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).clear()
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
+    dialogue
+      .post({ type: 'OwnNodesMade', windowItems: 256 })
+      .post({ type: 'MembersRead', items: [rival] })
+    dialogue.answerAsk(2, { eid: eidOf(1) })
+    expect(dialogue.take('announce')).toEqual([])
+    expect(dialogue.health(`eid:${jidOf(2)}`)).toContain('entityid in asterisk.conf')
+    dialogue.report('PJSIP/1', 'INUSE')
+    expect(dialogue.take('publishBatch')).toEqual([])
+  })
+
+  it('is this member’s where the other does not answer (rule 18)', () => {
+    const dialogue = new Dialogue().found().online(rival).failAsk()
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
+  it('goes to the smaller JID where both have just come (rule 18)', () => {
+    const first = new Dialogue()
+      .found()
+      .online(rival)
+      .answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    expect(first.take('announce')).toHaveLength(1)
+    const second = new Dialogue({ settings: { jid: jidOf(3) } })
+    second
+      .found()
+      .online(rival)
+      .answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    expect(second.take('announce')).toEqual([])
+  })
+})
+
+describe('a member whose stream ends', () => {
+  it('lives on where it answers (rule 21)', () => {
+    const dialogue = presence(joined(), 2, false).answerAsk(2).pass(6_000)
+    expect(life(dialogue)).toBe('alive')
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('dies after grace where it does not: its devices are withdrawn, its counts stay (rules 21 and 22)', () => {
+    const dialogue = presence(joined(), 2, false).failAsk().pass(4_999)
+    expect(dialogue.injected()).toEqual([])
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
+  it('is seen by nobody to have restarted within grace (rule 24)', () => {
+    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000)
+    presence(dialogue, 2, true).answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
+    dialogue.pass(2_000)
+    dialogue.answerPull(2, [busy, mailbox('1@default', 2)], { epoch: epochOf(2, 2) })
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('lives on by any batch of its epoch (rule 21)', () => {
+    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).batch(2, 2).pass(5_000)
+    expect(life(dialogue)).toBe('alive')
+  })
+})
+
+describe('a member', () => {
+  it('without any sign for dead_after is dead (rule 21)', () => {
+    const dialogue = joined().pass(29_999)
+    expect(life(dialogue)).toBe('alive')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
+  it('joins anew with its next sign of life (rule 22)', () => {
+    const dialogue = joined().pass(30_000)
+    dialogue.answerInjections()
+    dialogue.clear().batch(2, 2).answerPull(2, [busy], { sequence: 2 })
+    expect(dialogue.injected()).toContain(`${b} PJSIP/1 BUSY`)
+  })
+
+  it('that is absent gives its counts from its retained node (rule 22)', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2)).clear()
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk()
+    expect(dialogue.takeOne('readWindow')).toMatchObject({
+      service,
+      eid: b,
+      kind: 'message_waiting',
+    })
+    const entries = [mailbox('1@default', 4)]
+    dialogue.post({ type: 'WindowRead', eid: b, kind: 'message_waiting', entries, broken: [] })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 4/0`])
+  })
+
+  it('that is forgotten gives its counts back (rule 22)', () => {
+    const dialogue = joined().pass(30_000)
+    dialogue.answerInjections()
+    dialogue.post({ type: 'ForgetRequested', member: jidOf(2) })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
+  it('that says goodbye is withdrawn at once, and its epoch ignored (rules 12 and 24)', () => {
+    const dialogue = joined().receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2))
+    expect(dialogue.injected().sort()).toEqual([`${b} 1@default 0/0`, `${b} PJSIP/1 INVALID`])
+    dialogue.clear().post({ type: 'MemberItemReceived', item: memberItem(2) })
+    expect(dialogue.names()).toEqual([])
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2, { epoch: epochOf(2, 2) }) })
+    expect(dialogue.take('subscribe')).toHaveLength(1)
+  })
+
+  it('that answers that it is leaving is withdrawn too (rule 24)', () => {
+    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.answerAsk(2, { phase: 'leaving' })
+    expect(dialogue.injected()).toHaveLength(2)
+  })
+})
+
+describe('while the own stream is down', () => {
+  it('nobody dies, and a running grace is cancelled (rule 23)', () => {
+    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000)
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(50_000)
+    expect(life(dialogue)).toBe('alive')
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('all devices are withdrawn after stale_after, and given again after the return (rule 23)', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).pass(60_000)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    dialogue
+      .online(memberItem(2))
+      .post({ type: 'Subscribed', member: jidOf(2) })
+      .answerAsk(2)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('timers start in full after the return (rule 23)', () => {
+    const dialogue = joined().pass(20_000).post({ type: 'StreamDown', reason: 'cut' }).pass(5_000)
+    dialogue.online(memberItem(2)).pass(29_999)
+    expect(life(dialogue)).toBe('alive')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+  })
+
+  it('no peer is asked anything, though several waited for their pull', () => {
+    const dialogue = new Dialogue().ready()
+    for (const number of [2, 3]) {
+      dialogue.post({ type: 'MemberItemReceived', item: memberItem(number) })
+      dialogue.post({ type: 'Subscribed', member: jidOf(number) }).answerAsk(number)
+    }
+    dialogue.clear().post({ type: 'StreamDown', reason: 'cut' }).pass(10_000)
+    expect(dialogue.names()).toEqual([])
+  })
+})
+
+describe('the own standing', () => {
+  it('reads the members every 60 s, and when a trusted stranger shows itself (rule 19)', () => {
+    const dialogue = new Dialogue().ready().clear().pass(59_999)
+    expect(dialogue.take('readMembers')).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.take('readMembers')).toHaveLength(1)
+    presence(dialogue, 3, true).pass(500)
+    expect(dialogue.take('readMembers')).toHaveLength(1)
+  })
+
+  it('answers available once (rule 21)', () => {
+    const dialogue = presence(presence(new Dialogue().ready().clear(), 3, true), 3, true)
+    expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(3), isAvailable: true })
+  })
+
+  it('announces itself again where its item is missing (rule 19)', () => {
+    const dialogue = new Dialogue()
+      .ready()
+      .pass(60_000)
+      .clear()
+      .post({ type: 'MembersRead', items: [] })
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
+  it('makes nodes and subscriptions again that were deleted (rule 19)', () => {
+    const dialogue = joined().post({
+      type: 'NodeDisturbed',
+      node: 'asterisk/x/feed',
+      change: 'deleted',
+    })
+    dialogue.pass(500)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+    expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
+  })
+
+  it('raises an alarm where another bridge uses its JID (rule 20)', () => {
+    const dialogue = new Dialogue().ready().clear().post({ type: 'StreamConflicted' })
+    expect(dialogue.health('stream-conflict')).toContain('its own account')
+  })
+})
+
+describe('leaving', () => {
+  it('says goodbye, deletes the own nodes and takes everything back from Asterisk (rules 9 and 24)', () => {
+    const dialogue = joined().post({ type: 'LeaveRequested' })
+    const [bye] = dialogue.answerPublishes()
+    expect(bye).toMatchObject({ isBye: true, entries: [] })
+    expect(dialogue.injected().sort()).toEqual([`${b} 1@default 0/0`, `${b} PJSIP/1 INVALID`])
+    dialogue.pass(1_000)
+    expect(dialogue.take('deleteOwnNodes')).toHaveLength(1)
+    dialogue.post({ type: 'OwnNodesDeleted' })
+    expect(dialogue.takeOne('left').failures).toEqual([])
+  })
+
+  it('injects nothing any more that peers still say (rule 9)', () => {
+    const dialogue = joined().post({ type: 'LeaveRequested' })
+    dialogue.answerInjections()
+    dialogue.batch(2, 2, device('PJSIP/1', 'INUSE'))
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.bridge.overview().injected).toBe(0)
+  })
+
+  it('ends all the same where neither answers, and says what remains', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' })
+    dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).post({ type: 'LeaveRequested' })
+    dialogue.pass(10_000)
+    expect(dialogue.takeOne('left').failures).toHaveLength(2)
+  })
+
+  it('answers that it is leaving (rule 24)', () => {
+    const dialogue = joined().post({ type: 'LeaveRequested' }).clear()
+    dialogue.post({ type: 'StatusRequested', request: 1, from: fullJidOf(2) })
+    expect(dialogue.takeOne('answerStatus').status.phase).toBe('leaving')
+  })
+})
