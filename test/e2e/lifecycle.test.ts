@@ -1,6 +1,6 @@
 /** How a member stops, leaves, re-reads its configuration, and learns who its Asterisk is. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Cluster, createCluster } from '../../lab/cluster.js'
 import { changeSettings, hintbridge, type Member } from '../../lab/member.js'
 import { readText } from '../../lab/running.js'
@@ -51,6 +51,15 @@ describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
     await b.asterisk.awaitDeviceState('Custom:a', 'UNKNOWN')
     await b.asterisk.awaitDeviceState(lamp, 'NOT_INUSE')
     await a.asterisk.awaitDeviceState('Custom:b', 'UNKNOWN')
+  }
+
+  /** Changes a member's configuration file; gives what puts it back, which the end of the test does in any case. */
+  function edit({ configFile }: Member, settings: Readonly<Record<string, unknown>>): () => void {
+    const before = readFileSync(configFile, 'utf8')
+    const undo = () => writeFileSync(configFile, before)
+    onTestFinished(undo)
+    changeSettings(configFile, settings)
+    return undo
   }
 
   /** Sends SIGHUP, and resolves with the line that tells of the outcome. */
@@ -121,39 +130,32 @@ describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
 
   test('SIGHUP takes new filters: what they exclude is withdrawn at the peers, and given again after', async () => {
     await share()
-    const before = readFileSync(a.configFile, 'utf8')
-    changeSettings(a.configFile, { 'share.device_state.exclude': ['^Custom:a$'] })
+    const undo = edit(a, { 'share.device_state.exclude': ['^Custom:a$'] })
     expect(await reload(a, /.*configuration read again.*/)).toContain('share.device_state.exclude')
     await b.asterisk.awaitDeviceState('Custom:a', 'UNKNOWN')
     expect(await b.asterisk.deviceState('Custom:fence')).toBe('BUSY')
-    writeFileSync(a.configFile, before)
+    undo()
     await reload(a, /configuration read again/)
     await b.asterisk.awaitDeviceState('Custom:a', 'INUSE')
   })
 
   test('SIGHUP takes a new trust: who is not named any more is withdrawn, and back when named again', async () => {
-    const before = readFileSync(b.configFile, 'utf8')
-    changeSettings(b.configFile, { trust: ['pbx-b@*'] })
+    const undo = edit(b, { trust: ['pbx-b@*'] })
     expect(await reload(b, /.*configuration read again.*/)).toContain('"trust"')
     await b.asterisk.awaitDeviceState('Custom:a', 'UNKNOWN')
-    writeFileSync(b.configFile, before)
+    undo()
     await reload(b, /configuration read again/)
     await b.asterisk.awaitDeviceState('Custom:a', 'INUSE')
     await b.asterisk.awaitDeviceState(lamp, 'INUSE')
   })
 
   test('SIGHUP with a bad file keeps the old configuration and names every problem', async () => {
-    const before = readFileSync(a.configFile, 'utf8')
-    changeSettings(a.configFile, {
-      'share.device_state.exclude': ['^Custom:a$', '('],
-      'liveness.grace': 'soon',
-    })
+    edit(a, { 'share.device_state.exclude': ['^Custom:a$', '('], 'liveness.grace': 'soon' })
     const line = await reload(a, /.*the old one stays.*/)
     expect(line).toContain('share.device_state.exclude')
     expect(line).toContain('liveness.grace')
     await a.asterisk.setDevice('Custom:a', 'RINGING')
     await b.asterisk.awaitDeviceState('Custom:a', 'RINGING')
-    writeFileSync(a.configFile, before)
   })
 
   test('a bad configuration ends run with 78 and every problem, a second bridge of one member with 1', async () => {

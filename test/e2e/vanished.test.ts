@@ -69,6 +69,21 @@ describe.each(xmppServers)('what vanished while Asterisk was down, with $kind', 
     await b.asterisk.awaitDeviceState(conference, 'UNKNOWN')
   })
 
+  test.each([
+    ['A’s bridge', () => [a], 'Custom:with-origin'],
+    ['B’s bridge', () => [b], 'Custom:with-peer'],
+    ['both bridges', () => [a, b], 'Custom:with-both'],
+  ])('a device that A deleted while %s was down too is gone on B', async (_who, who, device) => {
+    await a.asterisk.setDevice(device, 'INUSE')
+    await b.asterisk.awaitDeviceState(device, 'INUSE')
+    await Promise.all(who().map((member) => member.killBridge()))
+    await a.asterisk.cli(`database del CustomDevstate ${device.replace('Custom:', '')}`)
+    await a.asterisk.restart()
+    expect(await b.asterisk.deviceState(device)).toBe('INUSE')
+    await Promise.all(who().map((member) => member.startBridge()))
+    await b.asterisk.awaitDeviceState(device, 'UNKNOWN')
+  })
+
   test('who comes later does not see it either', async () => {
     await b.asterisk.restart()
     await b.asterisk.awaitDeviceState('Custom:kept', 'INUSE')
@@ -76,6 +91,6 @@ describe.each(xmppServers)('what vanished while Asterisk was down, with $kind', 
     expect(await b.asterisk.deviceState('Custom:deleted')).toBe('UNKNOWN')
     // Its own Asterisk says these, as if it had never been told of them.
     expect(await b.asterisk.deviceState(conference)).toBe('INVALID')
-    expect(await b.asterisk.deviceState(lamp)).toBe('NOT_INUSE')
+    expect(await b.asterisk.deviceState(lamp)).toBe('INVALID')
   })
 })
