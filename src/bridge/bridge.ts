@@ -116,9 +116,11 @@ export class Bridge {
       isAsteriskFound: this.#isAsteriskFound,
       ownStates: this.#local.told.size,
       feedPending: this.#feed.pendingCount,
+      feedLagMs: this.#feed.lagMs,
       windowPending: this.#window.pendingCount,
       injected: this.#injection.size,
       injectionPending: this.#injection.depth,
+      injectionLagMs: this.#injection.lagMs,
       members: [...this.#members.peers].map(memberOverview),
     }
   }
@@ -143,6 +145,8 @@ export class Bridge {
         return this.#standing.streamUp(event.jid)
       case 'StreamDown':
         return this.#standing.streamDown(event.reason)
+      case 'StreamFailed':
+        return this.#standing.streamFailed(event.reason, event.remedy)
       case 'StreamConflicted':
         return this.#standing.streamConflicted()
       case 'PresenceReceived':
@@ -162,7 +166,7 @@ export class Bridge {
       case 'MembersUnread':
         return this.#standing.membersUnread(event.failure)
       case 'MemberItemReceived':
-        return this.#members.consider(event.item)
+        return this.#memberItemReceived(event.item)
       case 'NodeDisturbed':
         return this.#standing.nodeDisturbed(event.change)
       case 'Subscribed':
@@ -300,6 +304,11 @@ export class Bridge {
   #membersRead(items: readonly MemberItem[]): void {
     for (const item of items) this.#members.consider(item)
     this.#members.rivals.membersRead(items)
+  }
+
+  #memberItemReceived(item: MemberItem): void {
+    if (item.id === this.#context.settings.jid) this.#standing.ownItemReceived(item)
+    else this.#members.consider(item)
   }
 
   /** The nodes of an incumbent that has left are now free to be the own ones. */

@@ -3,6 +3,7 @@
  * (rules 12, 14 to 16, 18, 21 to 23).
  */
 import { Asks } from './asks.js'
+import { Claims } from './claims.js'
 import { type Context, bareJid, count, health, log } from './context.js'
 import type { BridgeEvent, Failure } from './events.js'
 import type { Injection } from './injection.js'
@@ -38,6 +39,7 @@ export class Members {
   readonly #vitality: Vitality
   readonly #peers = new Map<string, Peer>()
   readonly #objections: Objections
+  readonly #claims: Claims
   /** The epoch in which a member said goodbye (rule 12). */
   readonly #departed = new Map<string, string>()
 
@@ -48,6 +50,7 @@ export class Members {
   ) {
     this.#objections = new Objections(context)
     this.#asks = new Asks(context)
+    this.#claims = new Claims(this.#asks, this.#objections)
     this.presence = new Presence(context)
     this.rivals = new Rivals(context, this.#asks, this.presence, () => outlets.onIdentityJudged())
     this.#pulls = new Pulls(context, {
@@ -111,6 +114,10 @@ export class Members {
       this.rivals.consider(item)
       return
     }
+    this.#claims.judge(this.#peers.get(item.id), item, () => this.#take(item))
+  }
+
+  #take(item: MemberItem): void {
     const known = this.#peers.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
     if (this.#departed.get(item.id) === item.epoch) return
@@ -378,7 +385,8 @@ export class Members {
     const { service, eid } = peer.item
     this.#peers.delete(peer.jid)
     if (!this.#giveHeirs(eid)) this.injection.withdrawMember(eid)
-    this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
+    // Who claimed the EID of another leaves the feed to its holder.
+    if (!this.#holder(eid)) this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
     health(this.context, `member:${peer.jid}`, 'warning')
     this.#judgeRefused(eid)
   }

@@ -2,7 +2,7 @@
  * The own standing in the cluster: stream, own nodes, the reading of `members`, the announcement (rules 17, 19, 20).
  * Each step starts when what it needs is there, and starts again when that was lost.
  */
-import { type Context, health, log } from './context.js'
+import { type Context, bareJid, health, log } from './context.js'
 import type { Failure, NodeChange } from './events.js'
 import type { MemberItem } from './messages.js'
 
@@ -45,8 +45,11 @@ export class Standing {
   streamUp(jid: string): void {
     this.jid = jid
     health(this.context, 'stream', 'error')
-    health(this.context, 'stream-conflict', 'error')
     log(this.context, 'info', 'stream is up', { jid })
+    // The other one waits `stale_after` too, and then takes the JID again.
+    this.#after('conflict-over', 2 * this.context.settings.liveness.staleAfterMs, () =>
+      health(this.context, 'stream-conflict', 'error'),
+    )
     this.outlets.onStreamUp()
     this.#makeNodes()
   }
@@ -64,7 +67,15 @@ export class Standing {
     this.outlets.onStreamDown()
   }
 
+  /** There is no stream, and why: also before there ever was one. */
+  streamFailed(reason: string, remedy?: string): void {
+    if (this.jid !== undefined) return
+    const text = `the XMPP stream is down: ${reason}${remedy === undefined ? '' : `; ${remedy}`}`
+    health(this.context, 'stream', 'error', text)
+  }
+
   streamConflicted(): void {
+    this.context.agenda.cancel('conflict-over')
     const text =
       `another bridge uses the JID ${this.context.settings.jid} with this EID and has ended the stream. ` +
       `Give each bridge its own account and each Asterisk its own entityid.`
@@ -127,10 +138,25 @@ export class Standing {
     health(this.context, 'members-read', 'error')
     this.outlets.onMembersRead(items)
     const own = items.find((item) => item.id === this.context.settings.jid)
-    const isOurs = own?.epoch === this.#announcedEpoch && own?.jid === this.jid
     // Missing or not ours: it is published again.
-    if (this.#isExpected && !isOurs) this.#announcedEpoch = undefined
+    if (this.#isExpected && !(own && this.#isOurs(own))) this.#announcedEpoch = undefined
     this.outlets.onProgress()
+  }
+
+  /** The own member item was pushed: another may have written over it. */
+  ownItemReceived(item: MemberItem): void {
+    if (this.#isAcknowledged && !this.#isOurs(item)) this.readMembersSoon()
+  }
+
+  #isOurs({ epoch, jid, eid, service, publisher }: MemberItem): boolean {
+    const { settings } = this.context
+    return (
+      epoch === this.#announcedEpoch &&
+      jid === this.jid &&
+      eid === settings.eid &&
+      service === settings.service &&
+      (publisher === undefined || bareJid(publisher) === settings.jid)
+    )
   }
 
   membersUnread(failure: Failure): void {
