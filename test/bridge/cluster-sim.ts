@@ -233,21 +233,14 @@ export class SimulatedMember {
 
   #failOffline(command: ClusterCommand): void {
     const reason = failure('disconnected')
-    switch (command.do) {
-      case 'publishBatch':
-        this.post({ type: 'BatchFailed', sequence: command.batch.sequence, failure: reason })
-        return
-      case 'pull':
-        this.post({ type: 'PullFailed', token: command.token, failure: reason })
-        return
-      case 'ask':
-        this.post({ type: 'AskFailed', token: command.token, failure: reason })
-        return
-      case 'writeWindow':
-      case 'retractWindow':
-        this.post({ type: 'WindowFailed', failure: reason })
-        return
-      default:
+    if (command.do === 'publishBatch') {
+      this.post({ type: 'BatchFailed', sequence: command.batch.sequence, failure: reason })
+    } else if (command.do === 'pull') {
+      this.post({ type: 'PullFailed', token: command.token, failure: reason })
+    } else if (command.do === 'ask') {
+      this.post({ type: 'AskFailed', token: command.token, failure: reason })
+    } else if (command.do === 'writeWindow' || command.do === 'retractWindow') {
+      this.post({ type: 'WindowFailed', failure: reason })
     }
   }
 
