@@ -299,12 +299,22 @@ function gaugesOf(overview: Overview): GaugeSample[] {
     { name: 'own_states', help: 'own states that the cluster was told', value: overview.ownStates },
     { name: 'feed_sequence', help: 'number of the last own batch', value: overview.sequence },
     { name: 'feed_pending', help: 'changes that wait for a batch', value: overview.feedPending },
+    {
+      name: 'feed_lag_seconds',
+      help: 'from the oldest change of the last batch to the server having it',
+      value: overview.feedLagMs / 1_000,
+    },
     { name: 'window_pending', help: 'retained items to be written', value: overview.windowPending },
     { name: 'injected', help: "peers' states in the own Asterisk", value: overview.injected },
     {
       name: 'injection_pending',
       help: 'states that wait for Asterisk',
       value: overview.injectionPending,
+    },
+    {
+      name: 'injection_lag_seconds',
+      help: "from the last injected change to Asterisk's answer",
+      value: overview.injectionLagMs / 1_000,
     },
     ...members.map(({ peer, life, states }) => ({
       name: 'member_states',

@@ -32,6 +32,8 @@ export type AsteriskEvent =
 export type ClusterEvent =
   | { readonly type: 'StreamUp'; readonly jid: string }
   | { readonly type: 'StreamDown'; readonly reason: string }
+  /** An attempt to connect failed, or the stream ended: why, and what the administrator can do. */
+  | { readonly type: 'StreamFailed'; readonly reason: string; readonly remedy?: string }
   /** Another bridge uses this JID (rule 20). `StreamDown` follows or preceded. */
   | { readonly type: 'StreamConflicted' }
   | { readonly type: 'PresenceReceived'; readonly from: string; readonly isAvailable: boolean }

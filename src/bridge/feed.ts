@@ -5,6 +5,7 @@
 import type { Context } from './context.js'
 import { health } from './context.js'
 import type { Failure } from './events.js'
+import { Lag } from './lag.js'
 import { type Batch, maxEntries } from './messages.js'
 import { type FeedEntry, type Key, keyOf } from './state.js'
 import { maxEntriesOctets, wireOctets } from './wire.js'
@@ -29,13 +30,25 @@ export class Feed {
   #isAnswered = true
   #isOpen = false
   #isBye = false
-  readonly #pending = new Map<Key, FeedEntry>()
+  /** By key, what waits for the next batch, and since when. */
+  readonly #pending = new Map<Key, { readonly entry: FeedEntry; readonly sinceMs: number }>()
+  /** When the oldest change of the batch in flight came. */
+  #oldestMs = 0
+  readonly #lag: Lag
 
   constructor(
     private readonly context: Context,
     private readonly outlets: FeedOutlets,
   ) {
     this.epoch = context.newEpoch()
+    this.#lag = new Lag(
+      context,
+      'feed-lag',
+      () =>
+        `changes of the own Asterisk reach the cluster late. If the XMPP server limits the rate of ` +
+        `${context.settings.jid}, lift that limit for this account (Prosody: unlimited_jids; ejabberd: a shaper of ` +
+        `none); else see whether the server is overloaded.`,
+    )
   }
 
   /** Of the last batch that was formed. */
@@ -48,8 +61,16 @@ export class Feed {
     return this.#pending.size
   }
 
+  /** How long the last batch's oldest change took until the server had it, ms. */
+  get lagMs(): number {
+    return this.#lag.lastMs
+  }
+
   change(entry: FeedEntry): void {
-    this.#pending.set(keyOf(entry.kind === 'gone' ? entry.of : entry.kind, entry.id), entry)
+    const key = keyOf(entry.kind === 'gone' ? entry.of : entry.kind, entry.id)
+    const sinceMs = this.#pending.get(key)?.sinceMs ?? this.context.nowMs
+    this.#pending.set(key, { entry, sinceMs })
+    this.#lag.waiting(this.#pending.size)
     this.#pump()
   }
 
@@ -57,6 +78,8 @@ export class Feed {
   open(): void {
     if (this.#isOpen) return
     this.#isOpen = true
+    this.#lag.opened()
+    this.#lag.waiting(this.#pending.size)
     if (this.#inFlight) this.#send(this.#inFlight)
     else this.#pump()
     this.#armHeartbeat()
@@ -81,6 +104,8 @@ export class Feed {
     if (sequence !== this.#inFlight?.sequence) return
     const tookMs = this.context.nowMs - this.#sentMs
     const wasBye = this.#inFlight.isBye
+    this.#lag.settled(this.#oldestMs)
+    this.#lag.waiting(this.#pending.size)
     this.#inFlight = undefined
     this.#isAnswered = true
     health(this.context, 'feed', 'error')
@@ -99,7 +124,8 @@ export class Feed {
     this.#isAnswered = true
     if (failure.condition === 'disconnected') return
     if (failure.condition === 'timeout') {
-      const reason = 'a publish to the own feed was not answered for one heartbeat'
+      const reason =
+        'a publish to the own feed was not answered for one heartbeat; if the server limits the rate of this account, lift that'
       this.context.emit({ to: 'cluster', do: 'endStream', reason })
       return
     }
@@ -114,22 +140,26 @@ export class Feed {
   #pump(): void {
     if (!this.#isOpen || this.#inFlight || this.context.agenda.has('feed-rest')) return
     if (this.#pending.size === 0 && !this.#isBye) return
-    this.#form(this.#takeEntries())
+    this.#form()
   }
 
   #takeEntries(): FeedEntry[] {
     const entries: FeedEntry[] = []
     let octets = 0
-    for (const [key, entry] of this.#pending) {
+    for (const [key, { entry, sinceMs }] of this.#pending) {
       octets += wireOctets(entry)
       if (entries.length === maxEntries || octets > maxEntriesOctets) break
       entries.push(entry)
+      this.#oldestMs = Math.min(this.#oldestMs, sinceMs)
       this.#pending.delete(key)
     }
     return entries
   }
 
-  #form(entries: readonly FeedEntry[]): void {
+  /** Forms the next batch of what waits; of nothing, it is the heartbeat (rule 13). */
+  #form(): void {
+    this.#oldestMs = this.context.nowMs
+    const entries = this.#takeEntries()
     this.#sequence += 1
     this.#inFlight = {
       eid: this.context.settings.eid,
@@ -156,7 +186,7 @@ export class Feed {
     const dueMs = this.#sentMs + heartbeatMs
     agenda.set('feed-heartbeat', dueMs > nowMs ? dueMs : nowMs + heartbeatMs, () => {
       const isQuiet = this.context.nowMs - this.#sentMs >= heartbeatMs
-      if (isQuiet && !this.#inFlight) this.#form([])
+      if (isQuiet && !this.#inFlight) this.#form()
       this.#armHeartbeat()
     })
   }

@@ -60,6 +60,11 @@ export class Injection {
     return this.#lanes.depth
   }
 
+  /** How long the last injection took from its change to Asterisk's answer, ms. */
+  get lagMs(): number {
+    return this.#lanes.lagMs
+  }
+
   /** How many states are held in Asterisk, or are about to be. */
   get size(): number {
     return this.#devices.size + this.#mailboxes.size

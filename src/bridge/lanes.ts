@@ -4,18 +4,21 @@
  */
 import type { Context } from './context.js'
 import type { Failure } from './events.js'
+import { Lag } from './lag.js'
 
 const firstRetryMs = 100
 const maxRetryMs = 5_000
 
 interface Lane<Target> {
-  readonly waiting: Set<Target>
-  inFlight: Target | undefined
+  /** Who waits, and since when; who waits again stays where it is. */
+  readonly waiting: Map<Target, number>
+  inFlight: { readonly target: Target; readonly sinceMs: number } | undefined
   failures: number
 }
 
 export class Lanes<Target extends { readonly id: string }> {
   readonly #lanes: Lane<Target>[]
+  readonly #lag: Lag
   #isOpen = false
 
   /**
@@ -27,8 +30,15 @@ export class Lanes<Target extends { readonly id: string }> {
     private readonly send: (target: Target, lane: number) => boolean,
     private readonly settle: (target: Target, failure?: Failure) => boolean,
   ) {
+    this.#lag = new Lag(
+      context,
+      'injection-lag',
+      () =>
+        `the own Asterisk takes the states of the other members late: see whether its machine is overloaded, and whether ` +
+        `its SIP threads are busy (core show taskprocessors).`,
+    )
     this.#lanes = Array.from({ length: context.settings.lanes }, () => ({
-      waiting: new Set<Target>(),
+      waiting: new Map<Target, number>(),
       inFlight: undefined,
       failures: 0,
     }))
@@ -39,9 +49,16 @@ export class Lanes<Target extends { readonly id: string }> {
     return this.#lanes.reduce((sum, lane) => sum + lane.waiting.size + (lane.inFlight ? 1 : 0), 0)
   }
 
+  /** How long the last injection took from its change to Asterisk's answer, ms. */
+  get lagMs(): number {
+    return this.#lag.lastMs
+  }
+
   /** Asterisk answers: drain. */
   open(): void {
     this.#isOpen = true
+    this.#lag.opened()
+    this.#lag.waiting(this.depth)
     this.#lanes.forEach((_, number) => this.#pump(number))
   }
 
@@ -53,17 +70,19 @@ export class Lanes<Target extends { readonly id: string }> {
 
   enqueue(target: Target): void {
     const number = hash(target.id) % this.#lanes.length
-    this.#lane(number).waiting.add(target)
+    this.#wait(this.#lane(number), target, this.context.nowMs)
     this.#pump(number)
   }
 
   answered(number: number, failure?: Failure): void {
     const lane = this.#lane(number)
-    const target = lane.inFlight
-    if (!target) return
+    if (!lane.inFlight) return
+    const { target, sinceMs } = lane.inFlight
     lane.inFlight = undefined
+    this.#lag.settled(sinceMs)
     const isToRepeat = this.settle(target, failure)
-    if (isToRepeat) lane.waiting.add(target)
+    if (isToRepeat) this.#wait(lane, target, sinceMs)
+    this.#lag.waiting(this.depth)
     lane.failures = failure?.isTemporary ? lane.failures + 1 : 0
     if (lane.failures === 0) {
       this.#pump(number)
@@ -78,12 +97,17 @@ export class Lanes<Target extends { readonly id: string }> {
   #pump(number: number): void {
     const lane = this.#lane(number)
     if (!this.#isOpen || lane.inFlight || this.context.agenda.has(`lane:${number}`)) return
-    for (const target of lane.waiting) {
+    for (const [target, sinceMs] of lane.waiting) {
       lane.waiting.delete(target)
       if (!this.send(target, number)) continue
-      lane.inFlight = target
+      lane.inFlight = { target, sinceMs }
       return
     }
+  }
+
+  #wait(lane: Lane<Target>, target: Target, sinceMs: number): void {
+    if (!lane.waiting.has(target)) lane.waiting.set(target, sinceMs)
+    this.#lag.waiting(this.depth)
   }
 
   #lane(number: number): Lane<Target> {

@@ -27,10 +27,14 @@ export interface Overview extends Status {
   /** How many own states the cluster has been told. */
   readonly ownStates: number
   readonly feedPending: number
+  /** How long the last batch's oldest change took until the server had it, ms. */
+  readonly feedLagMs: number
   readonly windowPending: number
   /** How many states of peers are in the own Asterisk, or are about to be. */
   readonly injected: number
   readonly injectionPending: number
+  /** How long the last injection took from its change to Asterisk's answer, ms. */
+  readonly injectionLagMs: number
   readonly members: readonly MemberOverview[]
 }
 

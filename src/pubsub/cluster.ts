@@ -60,6 +60,9 @@ export class ClusterEdge {
     this.queries.start()
     connection.on('online', (jid) => post({ type: 'StreamUp', jid }))
     connection.on('offline', (failure) => this.onOffline(failure))
+    connection.on('failed', ({ message, remedy }) =>
+      post({ type: 'StreamFailed', reason: message, ...(remedy !== undefined && { remedy }) }),
+    )
     connection.on('conflicted', () => post({ type: 'StreamConflicted' }))
     connection.on('message', (message) => this.onMessage(message))
     connection.on('presence', (presence) => this.onPresence(presence))

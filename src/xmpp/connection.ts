@@ -53,7 +53,7 @@ interface ConnectionEvents {
   online: [string]
   /** Once for every `online`, before pending requests are rejected. */
   offline: [StreamFailure]
-  /** After every end and every attempt that failed, in any case but a stop. */
+  /** The end of a stream, or an attempt that failed in another way than the last one at that service. */
   failed: [StreamFailure]
   /** Another client took the JID, or holds it. */
   conflicted: []
@@ -218,9 +218,8 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.move(
       isStopping ? { state: 'stopped' } : { state: 'waiting', delayMs, reason: failure.message },
     )
-    if (!isStopping) this.tell(failure, service, delayMs)
     if (wasOnline) this.emit('offline', failure)
-    if (!isStopping) this.emit('failed', failure)
+    if (!isStopping) this.tell(failure, service, delayMs)
     if (failure.reaction === 'conflict') this.emit('conflicted')
     return delayMs
   }
@@ -260,6 +259,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
       return
     }
     this.toldConditions.set(href, failure.condition)
+    this.emit('failed', failure)
     if (failure.isTemporary) log.warn(fields, 'not connected to the XMPP server')
     else log.error(fields, 'the XMPP server does not take this bridge')
   }
