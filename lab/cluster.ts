@@ -83,6 +83,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster
 }
 
-function accountOf(letter: string): Account {
+/** The account of the member of that letter. */
+export function accountOf(letter: string): Account {
   return { user: `pbx-${letter}`, password: `secret-${letter}` }
 }

@@ -1,0 +1,47 @@
+/**
+ * `npm run soak`: random faults on real servers for minutes on end; see `soak.ts`. Ends non-zero at the first quiet point
+ * that is not right. Options: `--minutes 10`, `--server prosody|ejabberd` (both without it), `--seed NUMBER`.
+ */
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { xmppServers } from '../../lab/xmpp-servers.js'
+import { soak } from './soak.js'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string' },
+    server: { type: 'string' },
+  },
+})
+
+const seed = Number(values.seed ?? randomInt(2 ** 31))
+const durationMs = Number(values.minutes) * 60_000
+const servers = xmppServers.filter(
+  ({ kind }) => values.server === undefined || kind.toLowerCase() === values.server.toLowerCase(),
+)
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+if (!Number.isInteger(seed) || !(durationMs > 0) || servers.length === 0) {
+  throw new TypeError('usage: npm run soak -- [--minutes N] [--seed N] [--server prosody|ejabberd]')
+}
+try {
+  for (const { kind, start } of servers) {
+    say(`${kind}: ${values.minutes} minutes, --seed ${seed}`)
+    const result = await soak({
+      ...{ startServer: start, seed, durationMs, stormMs: [15_000, 40_000], say },
+    })
+    const { rounds, faults, changes, slowestMs } = result
+    say(
+      `${kind}: all right at ${rounds} quiet points after ${faults} faults and ${changes} changes; ` +
+        `the slowest took ${(slowestMs / 1_000).toFixed(1)} s`,
+    )
+  }
+} catch (error) {
+  process.exitCode = 1
+  say(
+    `\nThe soak failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  )
+}
+// The lab's claims on ports would keep the process.
+process.exit()
