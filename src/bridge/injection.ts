@@ -94,8 +94,6 @@ export class Injection {
     const target = this.#find(eid, kind, id)
     if (!target) return
     if (kind === 'message_waiting') {
-      // What an earlier run injected for another member is not this one's to take back.
-      if (target.isInherited && target.eid !== eid) return
       const claims = this.#claims.get(id)
       claims?.delete(eid)
       const heir = [...(claims ?? [])].at(-1)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Injected } from '../../src/bridge/injection.js'
 import { withdrawal } from '../../src/bridge/injection.js'
-import { Dialogue, failed, wordOf } from './harness.js'
-import { device, eidOf, mailbox } from './settings.js'
+import { Dialogue, emptyBatch, epochOf, failed, memberItem, wordOf } from './harness.js'
+import { device, eidOf, jidOf, mailbox } from './settings.js'
 
 const b = eidOf(2)
 
@@ -105,6 +105,24 @@ describe('an Asterisk that restarts', () => {
     dialogue.batch(2, 4, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
     expect(dialogue.bridge.overview().injected).toBe(0)
+  })
+})
+
+describe('a member that leaves and is back at once', () => {
+  it('finds its states followed again, though their withdrawal still waited on the lane', () => {
+    const states = [device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'INUSE')]
+    const dialogue = new Dialogue({ settings: { lanes: 1 } }).ready().joined(2, states)
+    dialogue.answerInjections()
+    dialogue.receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2))
+    dialogue.take('inject')
+    dialogue.post({ type: 'InjectionAnswered', lane: 0 })
+    const epoch = epochOf(2, 2)
+    dialogue.clear().post({ type: 'MemberItemReceived', item: memberItem(2, { epoch }) })
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { epoch })
+    dialogue.answerPull(2, [device('PJSIP/1', 'BUSY')], { epoch })
+    dialogue.post({ type: 'InjectionAnswered', lane: 0 })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+    expect(dialogue.bridge.overview().injected).toBe(1)
   })
 })
 
