@@ -12,7 +12,7 @@ import { Objections, objectionTo } from './objections.js'
 import type { Peer } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
-import { Replica } from './replica.js'
+import { Replica, maxStates } from './replica.js'
 import { Rivals } from './rivals.js'
 import type { EntityId, FeedEntry, StateEntry } from './state.js'
 import { keyOf } from './state.js'
@@ -240,7 +240,10 @@ export class Members {
       isStale: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
-      replica: new Replica((entry) => this.#changed(peer, entry)),
+      replica: new Replica(
+        (entry) => this.#changed(peer, entry),
+        () => this.#filled(peer),
+      ),
     }
     this.#peers.set(item.id, peer)
     return peer
@@ -388,6 +391,7 @@ export class Members {
     // Who claimed the EID of another leaves the feed to its holder.
     if (!this.#holder(eid)) this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
     health(this.context, `member:${peer.jid}`, 'warning')
+    health(this.context, fullKey(peer.jid), 'warning')
     this.#judgeRefused(eid)
   }
 
@@ -430,6 +434,11 @@ export class Members {
     this.#meet(peer, false)
   }
 
+  #filled({ jid }: Peer): void {
+    const text = `${jid} has more than ${maxStates} states; the others are left out. Narrow its share filters.`
+    health(this.context, fullKey(jid), 'warning', text)
+  }
+
   #complain(jid: string, what: string): void {
     health(this.context, `member:${jid}`, 'warning', `${jid}: ${what}`)
     log(this.context, 'warn', 'member has a problem', { peer: jid, problem: what })
@@ -464,4 +473,8 @@ export class Members {
 
 function isLive({ life }: Peer): boolean {
   return life === 'alive' || life === 'suspected'
+}
+
+function fullKey(jid: string): string {
+  return `member-size:${jid}`
 }

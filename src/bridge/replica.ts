@@ -10,6 +10,12 @@ import { idOfKey, isSameState, keyOf, kindOfKey } from './state.js'
 /** Batches that outran the first page are kept up to this many; a gap mends what is beyond. */
 const maxEarlyBatches = 64
 
+/** No Asterisk has as many devices and mailboxes; a member that tells of more is not to fill the memory of the others. */
+export const maxStates = 100_000
+
+/** So many states in pages of the longest names, and some: a snapshot without an end is broken off. */
+const maxPages = 2_000
+
 interface Held {
   readonly entry: StateEntry
   /** Sequence number as of which it is known; 0 for what another epoch told. */
@@ -48,9 +54,13 @@ export class Replica {
   #isComplete = false
   #pull: Pull | undefined
   #pullCount = 0
+  #isFull = false
 
-  /** `onChange` is called for every entry that changes or goes. */
-  constructor(private readonly onChange: (entry: FeedEntry) => void) {}
+  /** `onChange` is called for every entry that changes or goes, `onFull` when entries are left out from now on. */
+  constructor(
+    private readonly onChange: (entry: FeedEntry) => void,
+    private readonly onFull: () => void = () => undefined,
+  ) {}
 
   get epoch(): string | undefined {
     return this.#epoch
@@ -117,8 +127,9 @@ export class Replica {
     if (pull.pages.length === 0) this.#takeEpoch(pull, page)
     else if (page.epoch !== this.#epoch) return 'restart'
     const last = page.entries.at(-1)
-    // A page that does not advance would be asked for again for ever.
-    if (!page.isLast && !last) return 'restart'
+    // Pages that do not advance, or never end, would be asked for for ever.
+    if ((!page.isLast && !last) || !isAscending(page, pull.after)) return 'restart'
+    if (pull.pages.length === maxPages) return 'restart'
     const upTo = page.isLast || !last ? undefined : keyOf(last.kind, last.id)
     for (const entry of page.entries) this.#takeEntry(pull, entry, page.sequence)
     const isFirst = pull.pages.length === 0
@@ -156,6 +167,7 @@ export class Replica {
     this.#epoch = undefined
     this.#sequence = 0
     this.#isComplete = false
+    this.#isFull = false
     this.#pull = undefined
   }
 
@@ -208,12 +220,17 @@ export class Replica {
       return
     }
     const key = keyOf(entry.of, entry.id)
-    this.#pull?.tombstones.set(key, sequence)
+    if ((this.#pull?.tombstones.size ?? 0) < maxStates) this.#pull?.tombstones.set(key, sequence)
     if ((this.#table.get(key)?.sequence ?? Infinity) < sequence) this.#drop(key)
   }
 
   #set(key: Key, entry: StateEntry, sequence: number, pull = 0): void {
     const before = this.#table.get(key)
+    if (!before && this.#table.size >= maxStates) {
+      if (!this.#isFull) this.onFull()
+      this.#isFull = true
+      return
+    }
     this.#table.set(key, { entry, sequence, pull })
     if (!before || !isSameState(before.entry, entry)) this.onChange(entry)
   }
@@ -222,4 +239,15 @@ export class Replica {
     this.#table.delete(key)
     this.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) })
   }
+}
+
+/** Do the keys of a page follow each other, and the end of the page before it? */
+function isAscending({ entries }: Page, after: Pull['after']): boolean {
+  let previous = after ? keyOf(after.kind, after.id) : ''
+  for (const { kind, id } of entries) {
+    const key = keyOf(kind, id)
+    if (key <= previous) return false
+    previous = key
+  }
+  return true
 }

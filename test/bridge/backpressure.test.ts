@@ -204,7 +204,7 @@ describe('a peer that knows no measure', () => {
     for (let sequence = 2; sequence < 1_000; sequence += 1) {
       bridge.batch(2, sequence, ...changes(sequence).slice(0, 10))
       if (sequence % 100 === 0)
-        bridge.receive(emptyBatch(3, sequence / 100 + 1), jidOf(3)).pass(900)
+        bridge.receive(emptyBatch(3, sequence / 100 + 1), jidOf(3)).pass(1_200)
     }
     expect(bridge.bridge.overview().members.map(({ life, isSynced }) => [life, isSynced])).toEqual([
       ['alive', true],
