@@ -6,6 +6,7 @@ import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { Injected } from '../../src/bridge/injection.js'
 import type { Batch, MemberItem, Page, Phase, Status } from '../../src/bridge/messages.js'
 import type { DeviceState, FeedEntry, Kind, StateEntry } from '../../src/bridge/state.js'
+import { keyOf } from '../../src/bridge/state.js'
 import { device, eidOf, fullJidOf, jidOf, service, settings } from './settings.js'
 
 type Do = Command['do']
@@ -158,7 +159,8 @@ export class Dialogue {
 
   answerPull(number: number, entries: readonly StateEntry[], changed: Partial<Page> = {}): this {
     const { token } = this.takeOne('pull')
-    const page = { ...statusOf(number, changed), entries, isLast: true, ...changed }
+    const sorted = entries.toSorted((one, other) => (keyOfEntry(one) < keyOfEntry(other) ? -1 : 1))
+    const page = { ...statusOf(number, changed), entries: sorted, isLast: true, ...changed }
     return this.post({ type: 'PageReceived', token, from: fullJidOf(number), page })
   }
 
@@ -207,6 +209,11 @@ export class Dialogue {
     if (!fence) throw new Error(`no fence of ${kind}`)
     return fence.nonce
   }
+}
+
+/** Pages come in the order of these (rule 14). */
+function keyOfEntry({ kind, id }: StateEntry): string {
+  return keyOf(kind, id)
 }
 
 export function statusOf(number: number, changed: Partial<Status> = {}): Status {
