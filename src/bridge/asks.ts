@@ -11,7 +11,8 @@ export interface Asker {
 
 export class Asks {
   readonly #askers = new Map<number, { readonly purpose: string; readonly asker: Asker }>()
-  readonly #purposes = new Set<string>()
+  /** The token of what is being asked, by purpose and JID. */
+  readonly #tokens = new Map<string, number>()
   #token = 0
 
   constructor(private readonly context: Context) {}
@@ -19,11 +20,18 @@ export class Asks {
   /** Asks that full JID, unless it is being asked for the same purpose. */
   ask(purpose: string, jid: string, asker: Asker): void {
     const name = `${purpose} ${jid}`
-    if (this.#purposes.has(name)) return
+    if (this.#tokens.has(name)) return
     this.#token += 1
-    this.#purposes.add(name)
+    this.#tokens.set(name, this.#token)
     this.#askers.set(this.#token, { purpose: name, asker })
     this.context.emit({ to: 'cluster', do: 'ask', jid, token: this.#token })
+  }
+
+  /** Asks anew: whoever was asked there may be gone, and what comes of that question no longer counts. */
+  askAnew(purpose: string, jid: string, asker: Asker): void {
+    const token = this.#tokens.get(`${purpose} ${jid}`)
+    if (token !== undefined) this.#take(token)
+    this.ask(purpose, jid, asker)
   }
 
   answered(token: number, from: string, status: Status): void {
@@ -37,14 +45,14 @@ export class Asks {
   /** The stream is down: no answer will come. */
   reset(): void {
     this.#askers.clear()
-    this.#purposes.clear()
+    this.#tokens.clear()
   }
 
   #take(token: number): Asker | undefined {
     const asked = this.#askers.get(token)
     if (!asked) return undefined
     this.#askers.delete(token)
-    this.#purposes.delete(asked.purpose)
+    this.#tokens.delete(asked.purpose)
     return asked.asker
   }
 }

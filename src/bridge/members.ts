@@ -2,7 +2,7 @@
  * The other members: who is believed, what is held of each, and what of that the own Asterisk is given
  * (rules 12, 14 to 16, 18, 21 to 23).
  */
-import { Asks } from './asks.js'
+import { type Asker, Asks } from './asks.js'
 import { Claims } from './claims.js'
 import { type Context, bareJid, count, health, log } from './context.js'
 import type { BridgeEvent, Failure } from './events.js'
@@ -137,7 +137,8 @@ export class Members {
     if (peer?.item.jid === from && peer.refusal === undefined) {
       // The server says that its stream ended; an answer cancels that (rule 21).
       if (!isAvailable) this.#vitality.suspect(peer, 'its stream ended')
-      this.#inquire(peer)
+      // A question that is under way went to an earlier stream of its.
+      this.#asks.askAnew('peer', from, this.#inquirer(peer))
     }
     if (!isAvailable) this.rivals.unavailable(from)
   }
@@ -262,12 +263,16 @@ export class Members {
   }
 
   #inquire(peer: Peer): void {
-    this.#asks.ask('peer', peer.item.jid, {
+    this.#asks.ask('peer', peer.item.jid, this.#inquirer(peer))
+  }
+
+  #inquirer(peer: Peer): Asker {
+    return {
       answered: (from, status) => {
         if (this.#mayTake(peer, from, status)) this.#compare(peer, status)
       },
       failed: (failure) => this.#unanswered(peer, failure),
-    })
+    }
   }
 
   #compare(peer: Peer, status: Status): void {

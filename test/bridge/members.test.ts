@@ -233,6 +233,19 @@ describe('a member whose stream ends', () => {
     expect(dialogue.injected()).toEqual([])
   })
 
+  it('is asked anew with each presence: an earlier question went to a stream that is gone (rule 21)', () => {
+    const dialogue = presence(joined(), 2, false)
+    const earlier = dialogue.takeOne('ask').token
+    dialogue.pass(5_000)
+    expect(life(dialogue)).toBe('dead')
+    // Found by the chaos soak: it came back before the question was given up, and was not asked again.
+    presence(dialogue, 2, true)
+    dialogue.post({ type: 'AskFailed', token: earlier, failure: failed('timeout') })
+    dialogue.answerAsk(2)
+    expect(life(dialogue)).toBe('alive')
+    expect(dialogue.take('pull')).toHaveLength(1)
+  })
+
   it('lives on by any batch of its epoch (rule 21)', () => {
     const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).batch(2, 2).pass(5_000)
     expect(life(dialogue)).toBe('alive')
