@@ -304,7 +304,7 @@ share: { device_state: { include: ['^PJSIP/', '^Custom:'], exclude: ['^PJSIP/9']
     expect(names.filter(devices.isShared)).toEqual(['PJSIP/100', 'Custom:night'])
   })
 
-  it('never share queues, fences and the bridge itself, even where nothing is excluded', () => {
+  it('never share queues, fences and the bridge itself, even where nothing is excluded (rule 4)', () => {
     const { device_state: devices, message_waiting: mailboxes } = load(`${least}
 share: { device_state: { exclude: [] } }
 asterisk: { sip: { resource: bridge } }

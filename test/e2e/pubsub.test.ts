@@ -170,7 +170,7 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     await server.stop()
   })
 
-  test('own nodes are made as asked, as large as the server grants, and found again', async () => {
+  test('own nodes are made as asked, as large as the server grants, and found again (rule 17)', async () => {
     const windowItems = kind === 'Prosody' ? 256 : 1000
     for (const member of [a, b, a]) {
       member.perform({ do: 'makeOwnNodes' })
@@ -315,7 +315,7 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     expect(await b.next('PresenceReceived')).toMatchObject({ from: c.jid, isAvailable: false })
   })
 
-  test('a subscription outlives the stream, is found again and not made twice', async () => {
+  test('a subscription outlives the stream, is found again and not made twice (rule 17)', async () => {
     b.perform({ do: 'endStream', reason: 'test' })
     expect(await b.next('StreamDown')).toMatchObject({ reason: 'test' })
     await b.next('StreamUp')

@@ -141,7 +141,7 @@ describe('makeNode', () => {
     expect(steps).toEqual(['create 1000', 'read', 'read'])
   })
 
-  it('says which setting the service keeps otherwise, if the node cannot work so', async () => {
+  it('says which setting the service keeps otherwise, if the node cannot work so (rule 17)', async () => {
     const { made } = await run((verb) => {
       if (verb === 'create') return refuse('conflict')
       return verb === 'configure' ? '' : configuration({ persist_items: '0', notify_delete: '0' })
@@ -207,7 +207,7 @@ describe('HeldSubscriptions', () => {
   const verbs = (fake: FakeService): string[] =>
     fake.texts.map((text) => /<(subscriptions|subscribe node="\w+")/.exec(text)?.[1] ?? '')
 
-  it('reads once, and adds only what is missing', async () => {
+  it('reads once, and adds only what is missing (rule 17)', async () => {
     const { fake, held } = setUp()
     await Promise.all(['held', 'other', 'new'].map((node) => held.ensure(fake.pubsub, node, jid)))
     await held.ensure(fake.pubsub, 'new', jid)

@@ -64,7 +64,7 @@ afterEach(async () => {
 })
 
 describe('opening a stream', () => {
-  it('binds the resource it is given and is present with priority -1', async () => {
+  it('binds the resource it is given and is present with priority -1 (rule 20)', async () => {
     const [connection, peer] = await online()
     expect(connection.jid).toBe(jid)
     expect(peer.transcript).toContain('<resource>02:00:00:00:00:0a</resource>')
@@ -248,7 +248,7 @@ describe('the end of a stream', () => {
     expect(order).toEqual(['offline', 'rejected'])
   })
 
-  it('comes when nothing is received, after a ping', async () => {
+  it('comes when nothing is received, after a ping (rule 23)', async () => {
     const [connection, peer] = await online({ silenceLimitMs: 60 })
     const offline = once(connection, 'offline')
     await peer.expect(/<iq type="get" to="example\.org"[^>]*><ping xmlns="urn:xmpp:ping"\/><\/iq>/)

@@ -1,0 +1,61 @@
+/** The own standing in the cluster: nodes first, then the fence, then the announcement (rules 2 and 17). */
+import { describe, expect, it } from 'vitest'
+import { Dialogue, failed, memberItem } from './harness.js'
+import { device, eidOf, fullJidOf, jidOf, service } from './settings.js'
+
+const up = { type: 'StreamUp', jid: fullJidOf(1) } as const
+const made = { type: 'OwnNodesMade', windowItems: 256 } as const
+const read = { type: 'MembersRead', items: [] } as const
+
+describe('a member that comes', () => {
+  it('makes its own nodes first, and announces itself when they are there and the fence is back (rules 2 and 17)', () => {
+    const dialogue = new Dialogue().post(up)
+    expect(dialogue.names()).toEqual(['makeOwnNodes'])
+    dialogue.clear().post({ type: 'AsteriskFound' }).fenced(device('PJSIP/1', 'INUSE'))
+    expect(dialogue.take('announce')).toEqual([])
+    dialogue.post(made).post(read)
+    const { item } = dialogue.takeOne('announce')
+    expect(item).toMatchObject({ id: jidOf(1), jid: fullJidOf(1), eid: eidOf(1), service })
+  })
+
+  it('waits for the fence where the nodes are there sooner (rules 2 and 17)', () => {
+    const dialogue = new Dialogue().post(up).post(made).post(read)
+    expect(dialogue.take('announce')).toEqual([])
+    dialogue.found()
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
+  it('says why where its nodes cannot be made, follows the others all the same, and tries again (rule 17)', () => {
+    const dialogue = new Dialogue().found().clear().post(up).clear()
+    dialogue.post({ type: 'OwnNodesFailed', failure: failed('forbidden', false) })
+    expect(dialogue.health('nodes')).toBe(
+      'failed to make the own pubsub nodes: the server says forbidden',
+    )
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: false })
+    expect(dialogue.take('announce')).toEqual([])
+    expect(dialogue.clear().pass(30_000).take('makeOwnNodes')).toHaveLength(1)
+    dialogue.post(made).post(read)
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
+  it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
+    const elsewhere = { ...memberItem(3), service: 'pubsub.example.net' }
+    const dialogue = new Dialogue().found().post(up).post(made)
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2), elsewhere] })
+    const feeds = dialogue.take('subscribe').map((each) => [each.service, each.eid])
+    expect(feeds).toEqual([
+      [service, eidOf(2)],
+      ['pubsub.example.net', eidOf(3)],
+    ])
+  })
+})
+
+describe('an injection that takes its time', () => {
+  it('is ready only when nothing waits for Asterisk any more (rule 25)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'BUSY')])
+    expect(dialogue.bridge.overview().injectionPending).toBe(1)
+    dialogue.answerInjections()
+    expect(dialogue.bridge.overview().injectionPending).toBe(0)
+  })
+})
