@@ -41,6 +41,9 @@ interface Job {
 /** Asked for and, without another word from Asterisk, granted. */
 export const defaultExpiresSeconds = 3_600
 
+/** What was granted for longer is refreshed daily all the same: a Node timer takes no more than 24 days. */
+const longestRefreshSeconds = 86_400
+
 /** A job takes at most: stale nonce, challenge, 412 and 423, each once, and some to spare. */
 const maxAttempts = 6
 
@@ -142,7 +145,13 @@ export class Publication {
       return
     }
     const expires = headers.get('expires') ?? ''
-    const expiresSeconds = /^\d{1,9}$/.test(expires) ? Number(expires) : this.askedExpires
+    const granted = /^\d{1,9}$/.test(expires) ? Number(expires) : this.askedExpires
+    if (granted === 0) {
+      // It was not kept: the next body creates it again, and there is nothing to refresh.
+      this.forget()
+      return
+    }
+    const expiresSeconds = Math.min(granted, longestRefreshSeconds)
     this.entityTag = headers.get('sip-etag')
     // Half of a short life, else a minute early: time for a retransmission or two.
     const leadSeconds = Math.min(60, expiresSeconds / 2)

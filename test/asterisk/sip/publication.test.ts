@@ -62,6 +62,26 @@ describe('a publication at Asterisk', () => {
     expect(sent.map(({ request }) => request.sequence)).toEqual([1, 2, 3])
   })
 
+  it('is refreshed daily where it was granted for years: no timer of Node is that long', () => {
+    const { clock, publish, answer, said } = start()
+    publish('1')
+    answer(200, ...granted('a', 999_999_999))
+    clock.pass(86_400_000 - 60_001)
+    expect(said().body).toBe('1')
+    clock.pass(1)
+    expect(said()).toMatchObject({ body: undefined, match: 'a' })
+  })
+
+  it('that was granted for no time is not refreshed, but created again by the next body', () => {
+    const { clock, publish, answer, said, sent } = start()
+    publish('1')
+    answer(200, ...granted('a', 0))
+    clock.pass(7_200_000)
+    expect(sent).toHaveLength(1)
+    publish('2')
+    expect(said()).toMatchObject({ body: '2', match: undefined })
+  })
+
   it('has one request under way, the rest wait in order', () => {
     const { publish, answer, sent } = start()
     for (const body of ['1', '2', '3']) publish(body)

@@ -1,0 +1,219 @@
+/** Fuzzing of what Asterisk, or whoever pretends to be it, sends by SIP: mutations of real messages, through the whole edge. */
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DigestClient } from '../../src/asterisk/sip/digest.js'
+import { SipEdge } from '../../src/asterisk/sip/edge.js'
+import { parseMessage, SipParseError, type SipRequest } from '../../src/asterisk/sip/message.js'
+import type { AsteriskEvent } from '../../src/bridge/events.js'
+import { isCount, isDeviceState, isName } from '../../src/bridge/state.js'
+import {
+  deviceBody,
+  FakeClock,
+  FakeTransport,
+  mailboxBody,
+  ownEid,
+  publishOf,
+} from '../asterisk/sip/support.js'
+import { corpus, fill, mutate, mutations, parameters, timed, timeoutMs } from './fuzzing.js'
+
+const messages = corpus('sip')
+const callId = 'e4c344cb-5b52-4c1f-8584-a06fa860aa9e'
+const tokens = [
+  ...[
+    'Via: SIP/2.0/UDP h;branch=z9hG4bK1',
+    'Content-Length: 0',
+    'Content-Length: -1',
+    'Expires: 0',
+  ],
+  ...['CSeq: 4294967296 PUBLISH', 'SIP-If-Match: x', 'Event: asterisk-mwi', 'e: gzip', 'SIP/2.0'],
+  ...['WWW-Authenticate: Digest realm="a", nonce="b', 'Authorization: Digest ,,,=', 'Require: x'],
+  ...['Min-Expires: 4294967295', 'Expires: 4294967295', '"state":"BUSY"', '"eid":null', ';rport'],
+  ...['"new":1e400', '"old":-0', '"device":"\\ud800"', '"cachable":{}', 'é', ':', '\r\n X', ','],
+]
+
+/** An edge whose Asterisk is known, has shown its credentials, and is asked for a refresh and given a state. */
+class Target {
+  readonly clock = new FakeClock()
+  readonly wire = new FakeTransport()
+  readonly events: AsteriskEvent[] = []
+  readonly #edge: SipEdge
+  readonly #digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
+  #serial = 1_000
+  /** The entity tag given last, by event package. */
+  readonly #tags = { device: '', mailbox: '' }
+  #asked: SipRequest | undefined
+
+  constructor() {
+    const ignore = (): void => undefined
+    this.#edge = new SipEdge({
+      asterisk: { host: '127.0.0.1', port: 5060 },
+      listen: { host: '127.0.0.1', port: 5070 },
+      resource: 'hintbridge',
+      password: 'secret',
+      entityId: ownEid,
+      onEntityIdLearnt: ignore,
+      post: (event) => this.events.push(event),
+      log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      count: ignore,
+      clock: this.clock,
+      transport: this.wire,
+    })
+  }
+
+  async start(): Promise<this> {
+    await this.#edge.start()
+    this.publish(deviceBody('PJSIP/first'))
+    this.publish(mailboxBody('first@default'), 'asterisk-mwi')
+    this.#edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    this.#edge.perform({
+      to: 'asterisk',
+      do: 'inject',
+      lane: 0,
+      eid: '02:00:00:00:00:0b',
+      entry: { kind: 'device_state', id: 'PJSIP/remote', state: 'INUSE', cachable: true },
+    })
+    this.#look()
+    this.events.length = 0
+    return this
+  }
+
+  /** Delivers one message, a template of the corpus after its mutation; what is sent in answer is SIP. */
+  deliver(template: string): void {
+    this.#serial += 1
+    const text = fill(template, {
+      SERIAL: String(this.#serial),
+      ETAG: this.#tags.device,
+      MWITAG: this.#tags.mailbox,
+      BRANCH: /branch=([^;]+)/.exec(this.#asked?.headers.get('via') ?? '')?.[1] ?? '',
+      CALLID: this.#asked?.headers.get('call-id') ?? '',
+      CSEQ: this.#asked?.headers.get('cseq') ?? '',
+    })
+    timed(() => this.wire.deliver(text))
+    this.#look(text)
+  }
+
+  /** An honest PUBLISH of Asterisk, with credentials when it is challenged; the status of its answer. */
+  publish(body: string, event = 'asterisk-devicestate'): number {
+    const publishAs = (field: string): number | undefined => {
+      this.wire.take()
+      const sequence = (this.#serial += 1)
+      const text = publishOf({ callId, sequence, body, event, fields: [field] })
+      this.wire.deliver(text)
+      const response = this.wire.sent.find((message) => message.type === 'response')
+      this.#look(text)
+      if (response?.type !== 'response') return undefined
+      this.#digest.take(response.headers.all('www-authenticate'))
+      return response.status
+    }
+    const uri = 'sip:hintbridge@127.0.0.1:5070'
+    const authorize = (): string => `Authorization: ${this.#digest.authorize('PUBLISH', uri) ?? ''}`
+    const status = publishAs(authorize())
+    return (status === 401 ? publishAs(authorize()) : status) ?? 0
+  }
+
+  /** Remembers the entity tag that was given and the last request that waits for an answer. */
+  #look(answered = ''): void {
+    const event = answered.includes('asterisk-mwi') ? 'mailbox' : 'device'
+    for (const message of this.wire.take()) {
+      if (message.type === 'request') this.#asked = message
+      else this.#tags[event] = message.headers.get('sip-etag') ?? this.#tags[event]
+    }
+  }
+}
+
+/** What the domain is told stays within its words. */
+function expectSane(events: readonly AsteriskEvent[]): void {
+  for (const event of events) {
+    if (event.type !== 'StateReported') continue
+    const { entry } = event
+    expect(isName(entry.id)).toBe(true)
+    expect(entry.id).not.toMatch(/^hintbridge:fence-|^hintbridge@fence$/)
+    if (entry.kind === 'device_state') {
+      expect(isDeviceState(entry.state)).toBe(true)
+      expect(typeof entry.cachable).toBe('boolean')
+    } else {
+      expect([entry.newMessages, entry.oldMessages].every(isCount)).toBe(true)
+    }
+  }
+}
+
+async function survives(texts: readonly string[]): Promise<AsteriskEvent[]> {
+  const target = await new Target().start()
+  for (const text of texts) {
+    const before = target.events.length
+    target.deliver(text)
+    const told = target.events.slice(before)
+    expectSane(told)
+    // Nothing is said under another EID than the PBX's own.
+    if (told.some(({ type }) => type === 'StateReported')) {
+      expect(text.toLowerCase()).toMatch(/0?2(:0?0){4}:0?a/)
+    }
+  }
+  // Timers that answers have set must come to an end.
+  timed(() => target.clock.pass(60_000))
+  const told = target.events.splice(0)
+  // Asterisk itself is still understood.
+  expect(target.publish(deviceBody('PJSIP/after', 'BUSY'))).toBe(200)
+  expect(target.events.at(-1)).toMatchObject({ entry: { id: 'PJSIP/after', state: 'BUSY' } })
+  return told
+}
+
+describe('SIP messages', () => {
+  it.each(messages)('of the corpus do no harm: $name', async ({ text }) => {
+    await survives([text, text])
+  })
+
+  it('of the corpus are what they are named after', async () => {
+    const told = async (name: string) => {
+      const { text = '' } = messages.find((each) => each.name === `${name}.sip`) ?? {}
+      return (await survives([text])).map(({ type }) => type)
+    }
+    expect(await told('publish-device')).toContain('StateReported')
+    expect(await told('publish-mailbox')).toContain('StateReported')
+    expect(await told('publish-refresh')).toContain('RefreshRequested')
+    expect(await told('publish-fence')).toContain('FenceReturned')
+    expect(await told('publish-device-foreign')).not.toContain('StateReported')
+    expect(await told('publish-unproven')).not.toContain('StateReported')
+    expect(await told('response-503')).toContain('InjectionAnswered')
+  })
+
+  it(
+    'mutated at will do no harm, and Asterisk is understood afterwards',
+    async () => {
+      const mutated = fc.record({
+        base: fc.constantFrom(...messages),
+        changes: mutations(tokens),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(mutated, { minLength: 1, maxLength: 6 }), async (sent) => {
+          await survives(sent.map(({ base, changes }) => mutate(base.text, changes)))
+        }),
+        parameters(1_500),
+      )
+    },
+    timeoutMs,
+  )
+
+  it(
+    'of any octets are parsed or refused with SipParseError',
+    () => {
+      const octets = fc.uint8Array({ maxLength: 400 })
+      fc.assert(
+        fc.property(octets, fc.constantFrom(...messages), fc.nat(), (noise, { text }, at) => {
+          const whole = Buffer.from(text)
+          const start = at % (whole.length + 1)
+          const spliced = Buffer.concat([whole.subarray(0, start), noise, whole.subarray(start)])
+          for (const datagram of [Buffer.from(noise), spliced]) {
+            try {
+              timed(() => parseMessage(datagram))
+            } catch (error) {
+              expect(error).toBeInstanceOf(SipParseError)
+            }
+          }
+        }),
+        parameters(3_000),
+      )
+    },
+    timeoutMs,
+  )
+})
