@@ -6,9 +6,9 @@ import type { Context } from './context.js'
 import { health } from './context.js'
 import type { Failure } from './events.js'
 import { Lag } from './lag.js'
-import { type Batch, maxEntries } from './messages.js'
+import type { Batch } from './messages.js'
 import { type FeedEntry, type Key, keyOf } from './state.js'
-import { maxEntriesOctets, wireOctets } from './wire.js'
+import { takeFitting } from './wire.js'
 
 /** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
 const restAboveMs = 20
@@ -67,7 +67,7 @@ export class Feed {
   }
 
   change(entry: FeedEntry): void {
-    const key = keyOf(entry.kind === 'gone' ? entry.of : entry.kind, entry.id)
+    const key = keyOfEntry(entry)
     const sinceMs = this.#pending.get(key)?.sinceMs ?? this.context.nowMs
     this.#pending.set(key, { entry, sinceMs })
     this.#lag.waiting(this.#pending.size)
@@ -144,16 +144,17 @@ export class Feed {
   }
 
   #takeEntries(): FeedEntry[] {
-    const entries: FeedEntry[] = []
-    let octets = 0
-    for (const [key, { entry, sinceMs }] of this.#pending) {
-      octets += wireOctets(entry)
-      if (entries.length === maxEntries || octets > maxEntriesOctets) break
-      entries.push(entry)
-      this.#oldestMs = Math.min(this.#oldestMs, sinceMs)
+    const entries = takeFitting(this.#waiting())
+    for (const entry of entries) {
+      const key = keyOfEntry(entry)
+      this.#oldestMs = Math.min(this.#oldestMs, this.#pending.get(key)?.sinceMs ?? Infinity)
       this.#pending.delete(key)
     }
     return entries
+  }
+
+  *#waiting(): Generator<FeedEntry> {
+    for (const { entry } of this.#pending.values()) yield entry
   }
 
   /** Forms the next batch of what waits; of nothing, it is the heartbeat (rule 13). */
@@ -190,4 +191,8 @@ export class Feed {
       this.#armHeartbeat()
     })
   }
+}
+
+function keyOfEntry(entry: FeedEntry): Key {
+  return keyOf(entry.kind === 'gone' ? entry.of : entry.kind, entry.id)
 }

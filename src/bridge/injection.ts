@@ -115,9 +115,14 @@ export class Injection {
     }
   }
 
-  /** No snapshot came for these devices since the start (rule 9); message counts wait for `forget` (rule 22). */
-  withdrawInheritedDevices(): void {
-    for (const target of this.#devices.values()) if (target.isInherited) this.#withdraw(target)
+  /**
+   * No snapshot came for these devices (those of that member, or all) since the start (rule 9); message counts wait
+   * for `forget` (rule 22).
+   */
+  withdrawInheritedDevices(eid?: EntityId): void {
+    for (const target of this.#devices.values()) {
+      if (target.isInherited && (eid === undefined || target.eid === eid)) this.#withdraw(target)
+    }
   }
 
   /** Forgets a member for good: withdraws all that was injected for it. */

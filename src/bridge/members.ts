@@ -21,6 +21,8 @@ import { Vitality } from './vitality.js'
 /** While a peer is up but not ready it is asked this often, plus jitter. */
 const syncingRetryMs = 1_000
 const subscribeRetryMs = 5_000
+/** How its server says that a full JID has no stream (RFC 6121 §8.5.3.2.3); silence may be that of a slow one. */
+const absences: ReadonlySet<string> = new Set(['service-unavailable', 'recipient-unavailable'])
 /** A peer that refuses us is asked again after this. */
 const forbiddenRetryMs = 60_000
 
@@ -91,6 +93,7 @@ export class Members {
     for (const peer of this.peers) {
       this.#pulls.cancel(peer)
       this.context.agenda.cancel(`ask:${peer.jid}`)
+      this.context.agenda.cancel(`inherited:${peer.jid}`)
     }
     this.presence.reset()
     this.rivals.reset()
@@ -347,6 +350,7 @@ export class Members {
       case 'unknown':
         peer.life = 'dead'
         this.#readRetained(peer)
+        if (absences.has(failure.condition)) this.#releaseInherited(peer)
         return
       case 'alive':
       case 'suspected':
@@ -356,6 +360,14 @@ export class Members {
       case 'dead':
         return
     }
+  }
+
+  /** It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death. */
+  #releaseInherited(peer: Peer): void {
+    const atMs = this.context.nowMs + this.context.settings.liveness.graceMs
+    this.context.agenda.set(`inherited:${peer.jid}`, atMs, () => {
+      if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
+    })
   }
 
   #readRetained(peer: Peer): void {

@@ -1,7 +1,7 @@
 /** Serves the own table in pages, two readers at a time (rules 14 and 15). */
-import { type Page, type PageQuery, maxEntries } from './messages.js'
+import type { Page, PageQuery } from './messages.js'
 import { type FeedEntry, type Key, type StateEntry, keyOf } from './state.js'
-import { maxEntriesOctets, wireOctets } from './wire.js'
+import { takeFitting } from './wire.js'
 
 const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
@@ -42,18 +42,16 @@ export class SnapshotServer {
   /** The entries of one page, in key order, below the bounds on entries and octets. */
   page(query: PageQuery): Pick<Page, 'entries' | 'isLast'> {
     const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
-    const entries: StateEntry[] = []
-    const limit = Math.min(query.max, maxEntries)
-    let octets = 0
-    let index = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
-    for (; index < keys.length && entries.length < limit; index += 1) {
+    const from = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
+    const entries = takeFitting(this.#entries(keys, from), query.max)
+    return { entries, isLast: from + entries.length >= keys.length }
+  }
+
+  *#entries(keys: readonly Key[], from: number): Generator<StateEntry> {
+    for (let index = from; index < keys.length; index += 1) {
       const entry = this.table.get(keys[index] as Key)
-      if (!entry) continue
-      octets += wireOctets(entry)
-      if (octets > maxEntriesOctets) break
-      entries.push(entry)
+      if (entry) yield entry
     }
-    return { entries, isLast: index >= keys.length }
   }
 }
 

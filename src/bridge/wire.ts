@@ -38,14 +38,18 @@ export function wireOctets(entry: FeedEntry): number {
   return octets
 }
 
-/** How many of the entries, from the first on, fit into one batch or page of at most `max` (and `maxEntries`) entries. */
-export function countFitting(entries: readonly FeedEntry[], max = maxEntries): number {
+/** The first of the entries, as many as fit together into one batch or page of at most `max` (and `maxEntries`). */
+export function takeFitting<Entry extends FeedEntry>(
+  entries: Iterable<Entry>,
+  max = maxEntries,
+): Entry[] {
+  const fitting: Entry[] = []
+  const limit = Math.min(max, maxEntries)
   let octets = 0
-  const limit = Math.min(entries.length, max, maxEntries)
-  for (let index = 0; index < limit; index += 1) {
-    const entry = entries[index]
-    if (entry !== undefined) octets += wireOctets(entry)
-    if (octets > maxEntriesOctets) return index
+  for (const entry of entries) {
+    octets += wireOctets(entry)
+    if (fitting.length === limit || octets > maxEntriesOctets) break
+    fitting.push(entry)
   }
-  return limit
+  return fitting
 }

@@ -3,7 +3,7 @@ import { exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
 import { initCommand } from './init.js'
 import { leaveCommand } from './leave.js'
 import { runCommand } from './run.js'
-import { readVersion } from './version.js'
+import { readVersion } from '../version.js'
 
 /** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { maxEntries, maxStanzaOctets, type Batch } from '../../src/bridge/messages.js'
 import { deviceStates, isName, maxCount, type FeedEntry } from '../../src/bridge/state.js'
-import { countFitting, wireOctets } from '../../src/bridge/wire.js'
+import { takeFitting, wireOctets } from '../../src/bridge/wire.js'
 import { encodeEntry } from '../../src/nodes/entries.js'
 import { feedCodec } from '../../src/nodes/feed.js'
 
@@ -49,7 +49,7 @@ describe('wireOctets', () => {
   })
 })
 
-describe('countFitting', () => {
+describe('takeFitting', () => {
   const device = (id: string): FeedEntry => ({
     kind: 'device_state',
     id,
@@ -66,18 +66,16 @@ describe('countFitting', () => {
 
   it('lets 500 ordinary entries into one stanza', () => {
     const entries = Array.from({ length: 600 }, (_, index) => device(`PJSIP/${1000 + index}`))
-    expect(countFitting(entries)).toBe(maxEntries)
-    expect(countFitting(entries, 20)).toBe(20)
-    expect(countFitting([])).toBe(0)
+    expect(takeFitting(entries)).toEqual(entries.slice(0, maxEntries))
+    expect(takeFitting(entries, 20)).toEqual(entries.slice(0, 20))
+    expect(takeFitting([])).toEqual([])
   })
 
   it('keeps a stanza of the longest names below 48 KiB', () => {
     const entries = Array.from({ length: 500 }, () => device('"'.repeat(255)))
-    const fitting = countFitting(entries)
-    expect(fitting).toBeGreaterThan(20)
-    const octets = Buffer.byteLength(
-      feedCodec.encode(asBatch(entries.slice(0, fitting))).toString(),
-    )
+    const fitting = takeFitting(entries)
+    expect(fitting.length).toBeGreaterThan(20)
+    const octets = Buffer.byteLength(feedCodec.encode(asBatch(fitting)).toString())
     expect(octets).toBeLessThan(maxStanzaOctets - 3500)
   })
 })
