@@ -6,16 +6,16 @@ import { type Asker, Asks } from './asks.js'
 import { Claims } from './claims.js'
 import { type Context, bareJid, count, health, log } from './context.js'
 import type { BridgeEvent, Failure } from './events.js'
+import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
 import type { Peer } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
-import { Replica, maxStates } from './replica.js'
 import { Rivals } from './rivals.js'
-import type { EntityId, FeedEntry, StateEntry } from './state.js'
-import { keyOf } from './state.js'
+import { Roster } from './roster.js'
+import type { EntityId, StateEntry } from './state.js'
 import { Vitality } from './vitality.js'
 
 /** While a peer is up but not ready it is asked this often, plus jitter. */
@@ -39,7 +39,8 @@ export class Members {
   readonly #asks: Asks
   readonly #pulls: Pulls
   readonly #vitality: Vitality
-  readonly #peers = new Map<string, Peer>()
+  readonly #roster: Roster
+  readonly #giving: Giving
   readonly #objections: Objections
   readonly #claims: Claims
   /** The epoch in which a member said goodbye (rule 12). */
@@ -50,6 +51,11 @@ export class Members {
     private readonly injection: Injection,
     outlets: MembersOutlets,
   ) {
+    this.#roster = new Roster(context, {
+      onChange: (peer, entry) => this.#giving.changed(peer, entry),
+      onFull: (peer) => this.#giving.full(peer),
+    })
+    this.#giving = new Giving(context, injection, this.#roster)
     this.#objections = new Objections(context)
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
@@ -68,15 +74,15 @@ export class Members {
   }
 
   get peers(): IterableIterator<Peer> {
-    return this.#peers.values()
+    return this.#roster.peers
   }
 
   get count(): number {
-    return this.#peers.size
+    return this.#roster.size
   }
 
   peer(jid: string): Peer | undefined {
-    return this.#peers.get(jid)
+    return this.#roster.get(jid)
   }
 
   streamUp(): void {
@@ -117,14 +123,14 @@ export class Members {
       this.rivals.consider(item)
       return
     }
-    this.#claims.judge(this.#peers.get(item.id), item, () => this.#take(item))
+    this.#claims.judge(this.#roster.get(item.id), item, () => this.#take(item))
   }
 
   #take(item: MemberItem): void {
-    const known = this.#peers.get(item.id)
+    const known = this.#roster.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
     if (this.#departed.get(item.id) === item.epoch) return
-    const peer = this.#peers.get(item.id) ?? this.#add(item)
+    const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
     const isNews = hasMoved || peer.item.epoch !== item.epoch
     peer.item = item
@@ -136,7 +142,7 @@ export class Members {
 
   presenceReceived(from: string, isAvailable: boolean): void {
     this.presence.received(from, isAvailable)
-    const peer = this.#peers.get(bareJid(from))
+    const peer = this.#roster.get(bareJid(from))
     if (peer?.item.jid === from && peer.refusal === undefined) {
       // The server says that its stream ended; an answer cancels that (rule 21).
       if (!isAvailable) this.#vitality.suspect(peer, 'its stream ended')
@@ -147,7 +153,7 @@ export class Members {
   }
 
   batchReceived({ service, publisher, batch }: BatchReceived): void {
-    const peer = this.#holder(batch.eid)
+    const peer = this.#roster.holder(batch.eid)
     const objection = !peer
       ? 'not a member'
       : peer.item.service !== service
@@ -187,12 +193,12 @@ export class Members {
   }
 
   subscribed(jid: string): void {
-    const peer = this.#peers.get(jid)
+    const peer = this.#roster.get(jid)
     if (peer) this.#inquire(peer)
   }
 
   subscribeFailed(jid: string, failure: Failure): void {
-    const peer = this.#peers.get(jid)
+    const peer = this.#roster.get(jid)
     if (!peer || failure.condition === 'disconnected') return
     this.#complain(jid, `its feed cannot be subscribed to: ${failure.reason}`)
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
@@ -202,13 +208,13 @@ export class Members {
 
   /** What an absent member's retained node holds (rule 22). */
   retainedRead(eid: EntityId, entries: readonly StateEntry[]): void {
-    const peer = this.#holder(eid)
+    const peer = this.#roster.holder(eid)
     if (peer?.life === 'dead') peer.replica.takeRetained(entries)
   }
 
   /** It could not be read: the next look at `members` tries again. */
   retainedUnread(eid: EntityId): void {
-    const peer = this.#holder(eid)
+    const peer = this.#roster.holder(eid)
     if (peer?.life === 'dead' && peer.replica.size === 0) peer.life = 'unknown'
   }
 
@@ -219,7 +225,7 @@ export class Members {
 
   /** Drops what is kept of a member, its message counts too (rule 22); `false` where it is not known. */
   forget(jid: string): boolean {
-    const peer = this.#peers.get(jid)
+    const peer = this.#roster.get(jid)
     if (peer) this.#depart(peer, 'it was forgotten')
     return peer !== undefined
   }
@@ -228,29 +234,9 @@ export class Members {
   reconfigured(): void {
     this.presence.retrust()
     for (const peer of this.peers) {
-      if (this.context.settings.isTrusted(peer.jid)) this.#giveAll(peer)
+      if (this.context.settings.isTrusted(peer.jid)) this.#giving.giveAll(peer)
       else this.#dismiss(peer, 'it is no longer trusted')
     }
-  }
-
-  #add(item: MemberItem): Peer {
-    const peer: Peer = {
-      jid: item.id,
-      eid: item.eid,
-      item,
-      life: 'unknown',
-      isBelieved: false,
-      refusal: undefined,
-      isStale: false,
-      isSynced: false,
-      lastHeardMs: this.context.nowMs,
-      replica: new Replica(
-        (entry) => this.#changed(peer, entry),
-        () => this.#filled(peer),
-      ),
-    }
-    this.#peers.set(item.id, peer)
-    return peer
   }
 
   /** Makes itself known to the peer, follows its feed, and asks where it stands. */
@@ -285,7 +271,7 @@ export class Members {
 
   /** Judges the answer of a peer; `true` where its table may be taken from it. */
   #mayTake(peer: Peer, from: string, status: Status): boolean {
-    if (this.#peers.get(peer.jid) !== peer || peer.refusal !== undefined) return false
+    if (this.#roster.get(peer.jid) !== peer || peer.refusal !== undefined) return false
     // It has moved to another full JID since it was asked; that one is asked too.
     if (from !== peer.item.jid) return false
     if (status.eid !== peer.eid) {
@@ -296,7 +282,7 @@ export class Members {
       this.#depart(peer, 'it is leaving', status.epoch)
       return false
     }
-    const incumbent = this.#incumbent(peer)
+    const incumbent = this.#roster.incumbent(peer)
     if (incumbent) {
       this.#refuse(peer, `the live member ${incumbent.jid} holds its EID ${peer.eid}`)
       return false
@@ -309,38 +295,18 @@ export class Members {
     return false
   }
 
-  /** Another live member that holds the peer's EID. */
-  #incumbent(peer: Peer): Peer | undefined {
-    for (const other of this.peers) {
-      if (other !== peer && other.eid === peer.eid && other.isBelieved && isLive(other))
-        return other
-    }
-    return undefined
-  }
-
-  /** The peer from whose feed batches with that EID are taken. */
-  #holder(eid: EntityId): Peer | undefined {
-    let holder: Peer | undefined
-    for (const peer of this.peers) {
-      if (peer.eid !== eid || peer.refusal !== undefined) continue
-      // One that is dead may have been believed too.
-      if (!holder || (peer.isBelieved && (isLive(peer) || !isLive(holder)))) holder = peer
-    }
-    return holder
-  }
-
   #synced(peer: Peer): void {
     this.#vitality.synced(peer)
     peer.isSynced = true
     const wasStale = peer.isStale
     peer.isStale = false
-    if (wasStale) this.#giveAll(peer)
+    if (wasStale) this.#giving.giveAll(peer)
     this.injection.confirm(peer.eid)
     health(this.context, `member:${peer.jid}`, 'warning')
   }
 
   #unanswered(peer: Peer, failure: Failure): void {
-    if (failure.condition === 'disconnected' || this.#peers.get(peer.jid) !== peer) return
+    if (failure.condition === 'disconnected' || this.#roster.get(peer.jid) !== peer) return
     if (failure.condition === 'forbidden') {
       this.#complain(peer.jid, 'it refuses this member: its trust does not name this JID')
       this.#pulls.requestLater(peer, forbiddenRetryMs)
@@ -389,7 +355,7 @@ export class Members {
     log(this.context, 'warn', 'device states of a member are stale and withdrawn', {
       peer: peer.jid,
     })
-    this.#giveAll(peer)
+    this.#giving.giveAll(peer)
   }
 
   /** The peer goes for good: everything of it is withdrawn, its epoch ignored (rules 12 and 24). */
@@ -403,12 +369,13 @@ export class Members {
     log(this.context, 'info', 'member is gone for good', { peer: peer.jid, reason })
     this.#release(peer)
     const { service, eid } = peer.item
-    this.#peers.delete(peer.jid)
-    if (!this.#giveHeirs(eid)) this.injection.withdrawMember(eid)
+    this.#roster.remove(peer.jid)
+    if (!this.#giving.giveHeirs(eid)) this.injection.withdrawMember(eid)
     // Who claimed the EID of another leaves the feed to its holder.
-    if (!this.#holder(eid)) this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
+    if (!this.#roster.holder(eid))
+      this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
     health(this.context, `member:${peer.jid}`, 'warning')
-    health(this.context, fullKey(peer.jid), 'warning')
+    this.#giving.dismissed(peer)
     this.#judgeRefused(eid)
   }
 
@@ -418,7 +385,7 @@ export class Members {
     peer.isBelieved = false
     peer.life = 'unknown'
     this.#release(peer)
-    this.#giveHeirs(peer.eid)
+    this.#giving.giveHeirs(peer.eid)
     if (!isNews) return
     count(this.context, 'refused_members', { reason: 'identity' })
     this.#complain(peer.jid, `it is refused: ${reason}`)
@@ -431,13 +398,6 @@ export class Members {
     peer.replica.discardAll()
   }
 
-  /** What one member took with it, another that holds its EID may say too; `false` where there is none. */
-  #giveHeirs(eid: EntityId): boolean {
-    const heirs = [...this.peers].filter((peer) => peer.eid === eid && peer.refusal === undefined)
-    for (const heir of heirs) this.#giveAll(heir)
-    return heirs.length > 0
-  }
-
   /** Those that were refused for that EID are judged again: its holder has left. */
   #judgeRefused(eid: EntityId): void {
     for (const peer of this.peers) {
@@ -446,52 +406,13 @@ export class Members {
   }
 
   #judgeAgain(peer: Peer): void {
-    if (this.#incumbent(peer)) return
+    if (this.#roster.incumbent(peer)) return
     peer.refusal = undefined
     this.#meet(peer, false)
-  }
-
-  #filled({ jid }: Peer): void {
-    const text = `${jid} has more than ${maxStates} states; the others are left out. Narrow its share filters.`
-    health(this.context, fullKey(jid), 'warning', text)
   }
 
   #complain(jid: string, what: string): void {
     health(this.context, `member:${jid}`, 'warning', `${jid}: ${what}`)
     log(this.context, 'warn', 'member has a problem', { peer: jid, problem: what })
   }
-
-  /** Gives Asterisk what it should hold of that peer, and takes back what not. */
-  #giveAll(peer: Peer): void {
-    for (const entry of peer.replica.entries()) this.#give(peer, entry)
-  }
-
-  #changed(peer: Peer, entry: FeedEntry): void {
-    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id)
-    else this.#give(peer, entry)
-  }
-
-  #give(peer: Peer, entry: StateEntry): void {
-    const share = this.context.settings.share[entry.kind]
-    const isStale = peer.isStale && entry.kind === 'device_state'
-    if (share.subscribe && share.isShared(entry.id) && !isStale)
-      this.injection.want(peer.eid, entry)
-    else this.injection.unwant(peer.eid, entry.kind, entry.id)
-  }
-
-  /** Every origin's part of one device or mailbox, as it is held here. */
-  *parts(kind: StateEntry['kind'], id: string): Generator<{ peer: Peer; entry: StateEntry }> {
-    for (const peer of this.peers) {
-      const entry = peer.replica.get(keyOf(kind, id))
-      if (entry) yield { peer, entry }
-    }
-  }
-}
-
-function isLive({ life }: Peer): boolean {
-  return life === 'alive' || life === 'suspected'
-}
-
-function fullKey(jid: string): string {
-  return `member-size:${jid}`
 }

@@ -1,0 +1,58 @@
+/** What of the peers' states the own Asterisk is given: what is shared and not stale. */
+import { type Context, health } from './context.js'
+import type { Injection } from './injection.js'
+import type { Peer } from './peer.js'
+import { maxStates } from './replica.js'
+import type { Roster } from './roster.js'
+import type { EntityId, FeedEntry, StateEntry } from './state.js'
+
+export class Giving {
+  constructor(
+    private readonly context: Context,
+    private readonly injection: Injection,
+    private readonly roster: Roster,
+  ) {}
+
+  /** An entry of a peer's table changed or went. */
+  changed(peer: Peer, entry: FeedEntry): void {
+    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id)
+    else this.#give(peer, entry)
+  }
+
+  /** Gives Asterisk what it should hold of that peer, and takes back what not. */
+  giveAll(peer: Peer): void {
+    for (const entry of peer.replica.entries()) this.#give(peer, entry)
+  }
+
+  /** What one member took with it, another that holds its EID may say too; `false` where there is none. */
+  giveHeirs(eid: EntityId): boolean {
+    const heirs = [...this.roster.peers].filter(
+      (peer) => peer.eid === eid && peer.refusal === undefined,
+    )
+    for (const heir of heirs) this.giveAll(heir)
+    return heirs.length > 0
+  }
+
+  /** A peer has more states than are held. */
+  full({ jid }: Peer): void {
+    const text = `${jid} has more than ${maxStates} states; the others are left out. Narrow its share filters.`
+    health(this.context, fullKey(jid), 'warning', text)
+  }
+
+  /** That peer is gone, and what was said of its size. */
+  dismissed({ jid }: Peer): void {
+    health(this.context, fullKey(jid), 'warning')
+  }
+
+  #give(peer: Peer, entry: StateEntry): void {
+    const share = this.context.settings.share[entry.kind]
+    const isStale = peer.isStale && entry.kind === 'device_state'
+    const isGiven = share.subscribe && share.isShared(entry.id) && !isStale
+    if (isGiven) this.injection.want(peer.eid, entry)
+    else this.injection.unwant(peer.eid, entry.kind, entry.id)
+  }
+}
+
+function fullKey(jid: string): string {
+  return `member-size:${jid}`
+}

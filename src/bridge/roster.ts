@@ -1,0 +1,82 @@
+/** Who is known, and who holds which EID (rule 18). */
+import type { Context } from './context.js'
+import type { MemberItem } from './messages.js'
+import type { Peer } from './peer.js'
+import { Replica } from './replica.js'
+import type { EntityId, FeedEntry } from './state.js'
+
+export interface RosterOutlets {
+  /** An entry of a peer's table changed or went. */
+  onChange(peer: Peer, entry: FeedEntry): void
+  /** A peer has more states than are held. */
+  onFull(peer: Peer): void
+}
+
+export class Roster {
+  readonly #peers = new Map<string, Peer>()
+
+  constructor(
+    private readonly context: Context,
+    private readonly outlets: RosterOutlets,
+  ) {}
+
+  get peers(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+
+  get(jid: string): Peer | undefined {
+    return this.#peers.get(jid)
+  }
+
+  add(item: MemberItem): Peer {
+    const peer: Peer = {
+      jid: item.id,
+      eid: item.eid,
+      item,
+      life: 'unknown',
+      isBelieved: false,
+      refusal: undefined,
+      isStale: false,
+      isSynced: false,
+      lastHeardMs: this.context.nowMs,
+      replica: new Replica(
+        (entry) => this.outlets.onChange(peer, entry),
+        () => this.outlets.onFull(peer),
+      ),
+    }
+    this.#peers.set(item.id, peer)
+    return peer
+  }
+
+  remove(jid: string): void {
+    this.#peers.delete(jid)
+  }
+
+  /** Another live member that holds the peer's EID. */
+  incumbent(peer: Peer): Peer | undefined {
+    for (const other of this.peers) {
+      const isRival = other !== peer && other.eid === peer.eid
+      if (isRival && other.isBelieved && isLive(other)) return other
+    }
+    return undefined
+  }
+
+  /** The peer from whose feed batches with that EID are taken. */
+  holder(eid: EntityId): Peer | undefined {
+    let holder: Peer | undefined
+    for (const peer of this.peers) {
+      if (peer.eid !== eid || peer.refusal !== undefined) continue
+      // One that is dead may have been believed too.
+      if (!holder || (peer.isBelieved && (isLive(peer) || !isLive(holder)))) holder = peer
+    }
+    return holder
+  }
+}
+
+function isLive({ life }: Peer): boolean {
+  return life === 'alive' || life === 'suspected'
+}
