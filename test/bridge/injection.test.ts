@@ -61,6 +61,15 @@ describe('the journal', () => {
     expect(dialogue.takeOne('remove')).toMatchObject(entry)
   })
 
+  it('of an earlier run is withdrawn within grace where the server says that its member is not there (rules 9, 22)', () => {
+    const dialogue = new Dialogue({ journal: [entry] }).ready([], memberItem(2))
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    const { token } = dialogue.takeOne('ask')
+    dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
+    expect(dialogue.pass(4_999).injected()).toEqual([])
+    expect(dialogue.pass(1).injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
   it('of an earlier run stays where the snapshot names it, and goes where it does not (rule 9)', () => {
     const journal = [entry, { ...entry, id: 'PJSIP/2' }]
     const dialogue = new Dialogue({ journal }).ready().joined(2, [device('PJSIP/1', 'INUSE')])

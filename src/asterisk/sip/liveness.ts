@@ -1,12 +1,10 @@
 /** Does Asterisk live? (rule 7) */
 import type { Clock, Timer } from './clock.js'
 
-/** OPTIONS this often … */
-export const pingIntervalMs = 4_000
-/** … and while Asterisk is lost: a ping costs nothing then, and the phones wait. */
-export const lostPingIntervalMs = 1_000
+/** OPTIONS this often: a socket that refuses is only noticed by sending to it, and the phones at the peers wait. */
+export const pingIntervalMs = 500
 /** Silence to this many in a row, 12 s, is death. */
-export const maxSilentPings = 3
+export const maxSilentPings = 24
 
 export interface LivenessPorts {
   readonly clock: Clock
@@ -16,7 +14,7 @@ export interface LivenessPorts {
 }
 
 /**
- * Any SIP from Asterisk is life; silence to three pings or a refusal is death. Pings are counted rather than seconds, so
+ * Any SIP from Asterisk is life; silence to 24 pings or a refusal is death. Pings are counted rather than seconds, so
  * that a stall of this process, which also delays its pings, is not taken for one of Asterisk.
  */
 export class Liveness {
@@ -67,7 +65,6 @@ export class Liveness {
 
   private schedule(): void {
     this.timer?.cancel()
-    const delayMs = this.isFound ? pingIntervalMs : lostPingIntervalMs
-    this.timer = this.ports.clock.after(delayMs, () => this.tick())
+    this.timer = this.ports.clock.after(pingIntervalMs, () => this.tick())
   }
 }
