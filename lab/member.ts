@@ -27,6 +27,13 @@ export interface Sample {
   readonly value: number
 }
 
+/** One of `/health`. */
+export interface Problem {
+  readonly key: string
+  readonly severity: 'warning' | 'error'
+  readonly text: string
+}
+
 /** Writes what a member needs; neither its Asterisk nor its bridge is started. */
 export async function createMember(options: MemberOptions): Promise<Member> {
   const { scratch, server, account } = options
@@ -200,10 +207,10 @@ export class Member {
     }
   }
 
-  /** The keys and texts of the problems that stand. */
-  async problems(): Promise<{ readonly key: string; readonly text: string }[]> {
+  /** The problems that stand. */
+  async problems(): Promise<Problem[]> {
     const answer = await fetch(`${this.http}/health`)
-    const { problems } = (await answer.json()) as { problems: { key: string; text: string }[] }
+    const { problems } = (await answer.json()) as { problems: Problem[] }
     return problems
   }
 }

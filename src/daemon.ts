@@ -289,13 +289,34 @@ export class Daemon {
   }
 
   #gauges(): readonly GaugeSample[] {
-    return this.#bridge ? gaugesOf(this.#bridge.overview()) : []
+    const problems = this.#health.problems()
+    return [
+      ...(['error', 'warning'] as const).map((severity) => ({
+        name: 'problems',
+        help: 'problems that /health names',
+        value: problems.filter((problem) => problem.severity === severity).length,
+        labels: { severity },
+      })),
+      ...(this.#bridge ? gaugesOf(this.#bridge.overview()) : []),
+    ]
   }
 }
 
 function gaugesOf(overview: Overview): GaugeSample[] {
   const members = overview.members.map(({ jid, life, states }) => ({ peer: jid, life, states }))
+  const isReady = unreadiness(overview).length === 0
   return [
+    { name: 'ready', help: '1 where /ready says so', value: Number(isReady) },
+    {
+      name: 'asterisk_up',
+      help: '1 while Asterisk answers',
+      value: Number(overview.isAsteriskFound),
+    },
+    {
+      name: 'stream_up',
+      help: '1 while the XMPP stream is up',
+      value: Number(overview.jid !== undefined),
+    },
     { name: 'own_states', help: 'own states that the cluster was told', value: overview.ownStates },
     { name: 'feed_sequence', help: 'number of the last own batch', value: overview.sequence },
     { name: 'feed_pending', help: 'changes that wait for a batch', value: overview.feedPending },

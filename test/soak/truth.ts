@@ -55,7 +55,7 @@ export async function differences(
   return found.flat()
 }
 
-/** A bridge that is not in sync, does not see the others, or complains where nothing is wrong. */
+/** A bridge that is not in sync, does not see the others, or names an error where nothing is wrong. */
 async function standing(member: Member): Promise<string[]> {
   const { name } = member.asterisk
   const answer = await fetch(`${member.http}/ready`)
@@ -64,7 +64,10 @@ async function standing(member: Member): Promise<string[]> {
   return [
     ...(answer.ok ? [] : [`${name} is not ready: ${text}`]),
     ...(alive === 2 ? [] : [`${name} sees ${alive} peers alive`]),
-    ...(await member.problems()).map((problem) => `${name} complains: ${problem.text}`),
+    // Warnings may outlast what they warn of: that of a lag stands for a minute.
+    ...(await member.problems())
+      .filter(({ severity }) => severity === 'error')
+      .map(({ text }) => `${name} complains: ${text}`),
   ]
 }
 
