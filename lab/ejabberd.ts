@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Certificate } from './ca.js'
+import { readText } from './running.js'
 import { claimPort } from './scratch.js'
 import { Server } from './server.js'
 import {
@@ -53,6 +54,8 @@ export async function startEjabberd(options: XmppServerOptions): Promise<XmppSer
         '-mnesia',
         'dir',
         `"${join(folder, 'mnesia')}"`,
+        '-eval',
+        loseStoreWhen(join(folder, loseStoreFile)),
         '-s',
         'ejabberd',
       ],
@@ -90,7 +93,37 @@ export async function startEjabberd(options: XmppServerOptions): Promise<XmppSer
     stop: () => server.stop(),
     kill: () => server.kill(),
     restart: () => server.restart(),
+    losePubsubStore: async () => {
+      const { isRunning, options: runOptions } = server.running
+      const start = readText(runOptions.logFile).length
+      writeFileSync(join(folder, loseStoreFile), '')
+      // One that is stopped loses it when it starts.
+      if (isRunning) await server.running.logs(/the pubsub store is lost/, 5_000, start)
+    },
   }
+}
+
+/** ejabberd loses its nodes when this file appears, or when it starts and the file is there. */
+const loseStoreFile = 'lose-pubsub-store'
+
+/** Erlang that empties the tables of mod_pubsub when that file appears. */
+function loseStoreWhen(file: string): string {
+  return `
+    Tables = [pubsub_node, pubsub_item, pubsub_state, pubsub_orphan],
+    Lose = fun() ->
+      [mnesia:clear_table(Table) || Table <- Tables],
+      io:format("the pubsub store is lost~n")
+    end,
+    case file:delete("${file}") of
+      ok -> mnesia:start(), mnesia:wait_for_tables(Tables, 10000), Lose();
+      _ -> ok
+    end,
+    Watch = fun(Again) ->
+      timer:sleep(100),
+      case file:delete("${file}") of ok -> Lose(); _ -> ok end,
+      Again(Again)
+    end,
+    spawn(fun() -> Watch(Watch) end).`
 }
 
 /** Debian's ejabberd finds its Erlang libraries in the multiarch folder, as its ejabberdctl says. */

@@ -1,7 +1,8 @@
 /** Prosody 0.12 of Debian 12. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Certificate } from './ca.js'
+import { readText } from './running.js'
 import { claimPort } from './scratch.js'
 import { Server } from './server.js'
 import {
@@ -65,8 +66,21 @@ export async function startProsody(options: XmppServerOptions): Promise<XmppServ
     stop: () => server.stop(),
     kill: () => server.kill(),
     restart: () => server.restart(),
+    losePubsubStore: () => losePubsubStore(setting, server),
   }
 }
+
+/** Deletes its files; a Prosody that runs is told to forget what it has in memory, by the lab's own module. */
+async function losePubsubStore({ folder, pubsub }: Setting, server: Server): Promise<void> {
+  rmSync(join(folder, 'data', fileName(pubsub)), { recursive: true, force: true })
+  if (!server.running.isRunning) return
+  const start = readText(server.running.options.logFile).length
+  writeFileSync(join(folder, loseStoreFile), '')
+  await server.running.logs(/the pubsub store is lost/, 5_000, start)
+}
+
+/** Prosody forgets its nodes when this file appears. */
+const loseStoreFile = 'lose-pubsub-store'
 
 const lua = (text: string): string => JSON.stringify(text)
 
@@ -79,6 +93,7 @@ daemonize = false
 pidfile = ${lua(join(folder, 'prosody.pid'))}
 data_path = ${lua(join(folder, 'data'))}
 certificates = ${lua(folder)}
+plugin_paths = { ${lua(join(import.meta.dirname, 'prosody-modules'))} }
 log = { { levels = { min = "info" }, to = "console" } }
 interfaces = { "127.0.0.1" }
 c2s_ports = { ${setting.port} }
@@ -93,6 +108,8 @@ VirtualHost ${lua(domain)}
 
 Component ${lua(setting.pubsub)} "pubsub"
   admins = { ${admins.join(', ')} }
+  modules_enabled = { "lose_pubsub_store" }
+  lose_pubsub_store_when = ${lua(join(folder, loseStoreFile))}
   expose_publisher = ${String(options.exposePublisher ?? true)}
   ${options.maxItems === undefined ? '' : `pubsub_max_items = ${options.maxItems}`}
   ${options.store === 'sql' ? sqlStore : ''}

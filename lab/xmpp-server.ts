@@ -55,6 +55,8 @@ export interface XmppServer {
   /** SIGKILL. */
   kill(): Promise<void>
   restart(): Promise<void>
+  /** Loses all nodes, items and subscriptions without a word to anybody, while it runs or while it is stopped. */
+  losePubsubStore(): Promise<void>
 }
 
 /** Waits until the server answers a stream header (RFC 6120 section 4.2): only then is it up, not when it listens. */

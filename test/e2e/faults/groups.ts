@@ -1,0 +1,28 @@
+/** All faults, by the settings under which they are tried. */
+import { asterisksGone, asterisksOverloaded, asterisksRestarted } from './asterisks.js'
+import { bridgesGone, bridgesRestarted } from './bridges.js'
+import type { FaultGroup } from './fault.js'
+import { networksCut } from './networks.js'
+import { serversAway, serversBack } from './servers.js'
+import { brisk, patient } from './settings.js'
+
+export const faultGroups: readonly FaultGroup[] = [
+  {
+    name: 'brisk',
+    settings: brisk,
+    devices: { a: 50, b: 50, c: 50 },
+    faults: [
+      ...bridgesGone,
+      ...asterisksGone,
+      ...asterisksRestarted,
+      ...networksCut,
+      ...serversAway,
+    ],
+  },
+  {
+    name: 'patient',
+    settings: patient,
+    devices: { a: 50, b: 50, c: 50 },
+    faults: [...bridgesRestarted, ...asterisksOverloaded, ...serversBack],
+  },
+]

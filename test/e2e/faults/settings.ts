@@ -1,0 +1,50 @@
+/** The liveness settings under which faults are tried; each bound follows from them. */
+
+export interface Settings {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly graceMs: number
+  readonly staleAfterMs: number
+}
+
+/** Short, so that a withdrawal is soon there to be measured. */
+export const brisk: Settings = {
+  heartbeatMs: 1_000,
+  deadAfterMs: 3_000,
+  graceMs: 1_000,
+  staleAfterMs: 5_000,
+}
+
+/** With room for what takes a moment, such as the start of a server, to be over before anything may be withdrawn. */
+export const patient: Settings = {
+  heartbeatMs: 1_000,
+  deadAfterMs: 12_000,
+  graceMs: 8_000,
+  staleAfterMs: 20_000,
+}
+
+/** As they stand in the configuration file. */
+export function toFile(settings: Settings): Readonly<Record<string, string>> {
+  return {
+    'liveness.heartbeat': `${settings.heartbeatMs}ms`,
+    'liveness.dead_after': `${settings.deadAfterMs}ms`,
+    'liveness.grace': `${settings.graceMs}ms`,
+    'liveness.stale_after': `${settings.staleAfterMs}ms`,
+  }
+}
+
+/** What injections may add to any bound: 1 s per 1,500 devices (rule 25). */
+export function injectionMs(devices: number): number {
+  return (devices / 1_500) * 1_000
+}
+
+/** An Asterisk that does not answer is lost after this (rule 7). */
+export const silentAsteriskMs = 12_000
+
+/**
+ * What a bridge may wait before it connects again to a server that was gone for so long: the waits start at 0 and 500 ms,
+ * double, are capped at 30 s, and jitter takes up to half of each away.
+ */
+export function backoffMs(goneMs: number): number {
+  return Math.min(500 + 2 * goneMs, 30_000)
+}
