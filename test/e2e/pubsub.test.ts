@@ -10,7 +10,7 @@ import type { ClusterCommand } from '../../src/bridge/commands.js'
 import type { ClusterEvent } from '../../src/bridge/events.js'
 import { maxEntries, type Batch, type MemberItem } from '../../src/bridge/messages.js'
 import type { StateEntry } from '../../src/bridge/state.js'
-import { countFitting } from '../../src/bridge/wire.js'
+import { takeFitting } from '../../src/bridge/wire.js'
 import { feedNode, membersNode, windowNode } from '../../src/nodes/names.js'
 import { ClusterEdge } from '../../src/pubsub/cluster.js'
 import { deleteNode } from '../../src/pubsub/delete-node.js'
@@ -211,7 +211,7 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
 
   test('the largest batch passes whole', async () => {
     const names = Array.from({ length: 600 }, (_, index) => device(`PJSIP/é&${index}`, 'INUSE'))
-    const entries = names.slice(0, countFitting(names))
+    const entries = takeFitting(names)
     expect(entries).toHaveLength(maxEntries)
     a.perform({ do: 'publishBatch', batch: a.batch(2, entries) })
     expect((await b.next('BatchReceived')).batch.entries).toEqual(entries)
