@@ -5,7 +5,7 @@ import { DigestClient } from '../../src/asterisk/sip/digest.js'
 import { SipEdge } from '../../src/asterisk/sip/edge.js'
 import { parseMessage, SipParseError, type SipRequest } from '../../src/asterisk/sip/message.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
-import { isCount, isDeviceState, isName } from '../../src/bridge/state.js'
+import { deviceStates, isCount, isDeviceState, isName } from '../../src/bridge/state.js'
 import {
   deviceBody,
   FakeClock,
@@ -29,6 +29,13 @@ const tokens = [
   ...['WWW-Authenticate: Digest realm="a", nonce="b', 'Authorization: Digest ,,,=', 'Require: x'],
   ...['Min-Expires: 4294967295', 'Expires: 4294967295', '"state":"BUSY"', '"eid":null', ';rport'],
   ...['"new":1e400', '"old":-0', '"device":"\\ud800"', '"cachable":{}', 'é', ':', '\r\n X', ','],
+]
+
+/** What a body may hold where a text belongs. */
+const words = [
+  ...['PJSIP/1001', '1000@default', 'INUSE', 'inuse', '', '\0', '\ud800', '\u2028', '__proto__'],
+  ...['hintbridge:fence-1', 'hintbridge:fence-x', 'hintbridge@fence', 'PJSIP/hintbridge', 'a\nb'],
+  'é'.repeat(128),
 ]
 
 /** An edge whose Asterisk is known, has shown its credentials, and is asked for a refresh and given a state. */
@@ -127,11 +134,12 @@ function expectSane(events: readonly AsteriskEvent[]): void {
     if (event.type !== 'StateReported') continue
     const { entry } = event
     expect(isName(entry.id)).toBe(true)
-    expect(entry.id).not.toMatch(/^hintbridge:fence-|^hintbridge@fence$/)
     if (entry.kind === 'device_state') {
+      expect(entry.id).not.toMatch(/^hintbridge:fence-/)
       expect(isDeviceState(entry.state)).toBe(true)
       expect(typeof entry.cachable).toBe('boolean')
     } else {
+      expect(entry.id).not.toBe('hintbridge@fence')
       expect([entry.newMessages, entry.oldMessages].every(isCount)).toBe(true)
     }
   }
@@ -188,7 +196,47 @@ describe('SIP messages', () => {
         fc.asyncProperty(fc.array(mutated, { minLength: 1, maxLength: 6 }), async (sent) => {
           await survives(sent.map(({ base, changes }) => mutate(base.text, changes)))
         }),
-        parameters(1_500),
+        parameters(800),
+      )
+    },
+    timeoutMs,
+  )
+
+  it(
+    'with bodies of any JSON tell the domain nothing outside its words',
+    async () => {
+      const text = fc.oneof(
+        fc.string({ unit: 'binary', maxLength: 300 }),
+        fc.constantFrom(...words),
+      )
+      const any = fc.oneof(
+        text,
+        fc.jsonValue(),
+        fc.double(),
+        fc.constantFrom(-1, 0.5, 2 ** 31, Infinity),
+      )
+      const body = fc.record(
+        {
+          type: fc.constantFrom('devicestate', 'mailboxstate', 'refresh'),
+          device: any,
+          uniqueid: any,
+          state: fc.oneof(any, fc.constantFrom(...deviceStates)),
+          cachable: any,
+          new: fc.oneof(any, fc.nat()),
+          old: fc.oneof(any, fc.nat()),
+          eid: fc.constantFrom(ownEid, '2:0:0:0:0:A', '02:00:00:00:00:0b', '00:00:00:00:00:00'),
+        },
+        { requiredKeys: ['type', 'eid'] },
+      )
+      await fc.assert(
+        fc.asyncProperty(body, fc.boolean(), async (json, isMailbox) => {
+          const target = await new Target().start()
+          target.publish(JSON.stringify(json), isMailbox ? 'asterisk-mwi' : 'asterisk-devicestate')
+          const told = target.events.splice(0)
+          expectSane(told)
+          if (!json.eid.toLowerCase().endsWith('a')) expect(told).toEqual([])
+        }),
+        parameters(800),
       )
     },
     timeoutMs,
@@ -211,7 +259,7 @@ describe('SIP messages', () => {
             }
           }
         }),
-        parameters(3_000),
+        parameters(2_000),
       )
     },
     timeoutMs,
