@@ -21,6 +21,8 @@ import { Observer } from './observe/observer.js'
 import { ClusterEdge } from './pubsub/cluster.js'
 import { XmppConnection } from './xmpp/connection.js'
 
+/** A timer that comes this much late, ms, tells that the process (or its machine) stood still. */
+const stallMs = 1_000
 /** The longest time that a Node timer takes, ms. */
 const maxTimerMs = 2 ** 31 - 1
 
@@ -40,7 +42,7 @@ export class Daemon {
   #http: HttpServer | undefined
   #control: ControlServer | undefined
   readonly #events: BridgeEvent[] = []
-  #isDraining = false
+  #isOwned = false
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
   #timerMs = Infinity
@@ -100,8 +102,9 @@ export class Daemon {
     this.#config = config
     if (!this.#bridge) return
     const settings = this.#settings(this.#bridge.overview().eid)
-    this.#perform(this.#bridge.reconfigure(settings, performance.now()))
-    this.#armTimer()
+    const bridge = this.#bridge
+    this.#own(() => this.#perform(bridge.reconfigure(settings, performance.now())))
+    this.#drain()
   }
 
   /** Leaves in place of a bridge that does not run; throws an Error that says what could not be withdrawn. */
@@ -242,19 +245,27 @@ export class Daemon {
   }
 
   #drain(): void {
-    if (this.#isDraining || !this.#bridge) return
-    this.#isDraining = true
-    try {
+    const bridge = this.#bridge
+    if (this.#isOwned || !bridge) return
+    this.#own(() => {
       for (let event = this.#events.shift(); event; event = this.#events.shift()) {
-        this.#perform(this.#bridge.handle(event, performance.now()))
+        this.#perform(bridge.handle(event, performance.now()))
       }
+    })
+    this.#armTimer()
+  }
+
+  /** Runs what changes the bridge's state; what edges post meanwhile waits in the queue. */
+  #own(task: () => void): void {
+    this.#isOwned = true
+    try {
+      task()
     } catch (error) {
       // A fault in the domain: what it holds cannot be trusted any more. A restart resyncs.
       this.#fail(error)
     } finally {
-      this.#isDraining = false
+      this.#isOwned = false
     }
-    this.#armTimer()
   }
 
   #perform(commands: readonly Command[]): void {
@@ -282,10 +293,20 @@ export class Daemon {
     clearTimeout(this.#timer)
     this.#timerMs = deadlineMs
     const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - performance.now()), 0), maxTimerMs)
-    this.#timer = setTimeout(() => {
-      this.#timerMs = Infinity
-      this.#post({ type: 'DeadlinePassed' })
-    }, delayMs)
+    this.#timer = setTimeout(() => this.#passDeadline(), delayMs)
+  }
+
+  #passDeadline(): void {
+    const lateMs = performance.now() - this.#timerMs
+    if (lateMs > stallMs) {
+      // What came meanwhile is read first: else all peers that could not be heard would be taken for dead.
+      this.#log.logger.warn({ lateMs: Math.round(lateMs) }, 'this process stood still')
+      this.#timerMs = performance.now() + stallMs
+      this.#timer = setTimeout(() => this.#passDeadline(), stallMs)
+      return
+    }
+    this.#timerMs = Infinity
+    this.#post({ type: 'DeadlinePassed' })
   }
 
   #gauges(): readonly GaugeSample[] {

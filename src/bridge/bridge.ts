@@ -93,7 +93,6 @@ export class Bridge {
   /** Takes one event at a time of the monotonic clock, and returns what is to be done, in order. */
   handle(event: BridgeEvent, nowMs: number): Command[] {
     this.#context.nowMs = nowMs
-    this.#context.agenda.runDue(nowMs)
     this.#dispatch(event)
     return this.#commands.splice(0)
   }
@@ -152,7 +151,7 @@ export class Bridge {
       case 'PresenceReceived':
         return this.#presenceReceived(event.from, event.isAvailable)
       case 'OwnNodesMade':
-        return this.#standing.nodesMade(event.windowItems)
+        return this.#standing.nodesMade(event.windowItems, event.wereMissing)
       case 'OwnNodesFailed':
         return this.#standing.nodesFailed(event.failure)
       case 'OwnNodesDeleted':
@@ -205,7 +204,7 @@ export class Bridge {
         this.#members.forget(event.member)
         return
       case 'DeadlinePassed':
-        return
+        return this.#context.agenda.runDue(this.#context.nowMs)
     }
   }
 

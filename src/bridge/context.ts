@@ -30,6 +30,10 @@ export interface BridgeSettings {
     readonly deadAfterMs: number
     readonly graceMs: number
     readonly staleAfterMs: number
+    /** `members` is read again this often (rule 19). */
+    readonly membersMs: number
+    /** The own nodes and what they retain are looked at this often (rules 19 and 26). */
+    readonly auditMs: number
   }
   /** How many injections go to Asterisk in parallel. */
   readonly lanes: number

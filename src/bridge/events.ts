@@ -38,7 +38,12 @@ export type ClusterEvent =
   | { readonly type: 'StreamConflicted' }
   | { readonly type: 'PresenceReceived'; readonly from: string; readonly isAvailable: boolean }
   /** Own nodes exist and their configuration was read back; `windowItems` is the cap on retained items a node. */
-  | { readonly type: 'OwnNodesMade'; readonly windowItems: number }
+  | {
+      readonly type: 'OwnNodesMade'
+      readonly windowItems: number
+      /** Some were not there, or not as they should be. */
+      readonly wereMissing?: boolean
+    }
   | { readonly type: 'OwnNodesFailed'; readonly failure: Failure }
   | { readonly type: 'OwnNodesDeleted' }
   | { readonly type: 'Announced' }

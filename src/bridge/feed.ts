@@ -12,7 +12,6 @@ import { takeFitting } from './wire.js'
 
 /** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
 const restAboveMs = 20
-const maxRestMs = 1_000
 const retryMs = 500
 
 export interface FeedOutlets {
@@ -112,7 +111,7 @@ export class Feed {
     if (wasBye) {
       this.outlets.onByePublished()
     } else if (tookMs > restAboveMs) {
-      const untilMs = this.context.nowMs + Math.min(tookMs, maxRestMs)
+      const untilMs = this.context.nowMs + tookMs
       this.context.agenda.set('feed-rest', untilMs, () => this.#pump())
     } else {
       this.#pump()

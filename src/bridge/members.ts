@@ -232,7 +232,6 @@ export class Members {
 
   /** The configuration was read again: trust and filters may have changed. */
   reconfigured(): void {
-    this.presence.retrust()
     for (const peer of this.peers) {
       if (this.context.settings.isTrusted(peer.jid)) this.#giving.giveAll(peer)
       else this.#dismiss(peer, 'it is no longer trusted')

@@ -1,9 +1,11 @@
-/** Directed presence: told to each member once, answered once, remembered where it precedes the member item (rule 21). */
-import { type Context, bareJid } from './context.js'
+/**
+ * Directed presence: told to each member once, answered once (rule 21). Where it precedes the member item nothing needs
+ * to be remembered of it: every member is asked when its item is seen.
+ */
+import type { Context } from './context.js'
 
 export class Presence {
   readonly #told = new Set<string>()
-  readonly #available = new Set<string>()
 
   constructor(private readonly context: Context) {}
 
@@ -16,19 +18,9 @@ export class Presence {
 
   /** Takes note of a trusted JID's presence and answers `available` once. */
   received(from: string, isAvailable: boolean): void {
-    if (isAvailable) {
-      this.#available.add(from)
-      this.tell(from)
-    } else {
-      this.#available.delete(from)
-      // It has to be told again when it returns.
-      this.#told.delete(from)
-    }
-  }
-
-  /** Has this full JID said that it is here? */
-  isAvailable(jid: string): boolean {
-    return this.#available.has(jid)
+    if (isAvailable) this.tell(from)
+    // It has to be told again when it returns.
+    else this.#told.delete(from)
   }
 
   /** Says goodbye to all that were told. */
@@ -38,16 +30,8 @@ export class Presence {
     }
   }
 
-  /** The stream is down: what was told and heard belongs to the old one. */
+  /** The stream is down: what was told belongs to the old one. */
   reset(): void {
     this.#told.clear()
-    this.#available.clear()
-  }
-
-  /** Drops what is no longer trusted. */
-  retrust(): void {
-    for (const jid of this.#available) {
-      if (!this.context.settings.isTrusted(bareJid(jid))) this.#available.delete(jid)
-    }
   }
 }

@@ -6,12 +6,9 @@ import { type Context, bareJid, health, log } from './context.js'
 import type { Failure, NodeChange } from './events.js'
 import type { MemberItem } from './messages.js'
 
-const membersReadMs = 60_000
 const retryMs = 5_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
 const hopelessRetryMs = 30_000
-/** Whether the own nodes are still as they were made is looked at this often (rules 19 and 26). */
-const nodesAuditMs = 5 * 60_000
 /** A burst of changes to nodes is answered once. */
 const disturbedMs = 500
 
@@ -83,12 +80,15 @@ export class Standing {
     log(this.context, 'error', 'another bridge uses this JID')
   }
 
-  nodesMade(windowItems: number): void {
+  /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
+  nodesMade(windowItems: number, wereMissing = false): void {
     if (this.jid === undefined) return
+    // It is compared with the table when it is opened again.
+    if (wereMissing) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults.
-    this.#after('nodes', nodesAuditMs, () => this.#makeNodes())
+    this.#after('nodes', this.context.settings.liveness.auditMs, () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()
   }
@@ -124,7 +124,8 @@ export class Standing {
   readMembers(): void {
     this.#isExpected = this.#isAcknowledged
     this.context.emit({ to: 'cluster', do: 'readMembers' })
-    this.#after('members', membersReadMs, () => this.readMembers())
+    const { membersMs } = this.context.settings.liveness
+    this.#after('members', membersMs, () => this.readMembers())
   }
 
   /** Somebody is there who is not in what was read. */

@@ -8,7 +8,6 @@ import type { Failure } from './events.js'
 import type { Key, Kind, StateEntry } from './state.js'
 import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 
-const auditMs = 5 * 60_000
 const retryMs = 1_000
 const maxRestMs = 5_000
 
@@ -110,7 +109,7 @@ export class Window {
     for (const kind of kinds) {
       this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
     }
-    const atMs = this.context.nowMs + auditMs
+    const atMs = this.context.nowMs + this.context.settings.liveness.auditMs
     this.context.agenda.set('window-audit', atMs, () => this.#audit())
   }
 
