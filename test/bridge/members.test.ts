@@ -356,6 +356,14 @@ describe('the own standing', () => {
     expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(3), isAvailable: true })
   })
 
+  it('takes presence that precedes the member item, and the item then (rule 21)', () => {
+    const dialogue = presence(new Dialogue().ready().clear(), 2, true)
+    expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(2), isAvailable: true })
+    dialogue.joined(2, [busy])
+    expect(dialogue.take('present')).toEqual([])
+    expect(life(dialogue)).toBe('alive')
+  })
+
   it('announces itself again where its item is missing (rule 19)', () => {
     const dialogue = new Dialogue()
       .ready()
