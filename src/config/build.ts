@@ -77,6 +77,8 @@ export function buildConfig(
       deadAfterMs: liveness.dead_after,
       graceMs: liveness.grace,
       staleAfterMs: liveness.stale_after,
+      membersMs: liveness.members,
+      auditMs: liveness.audit,
     },
     http: settings.http,
     log: settings.log,

@@ -62,6 +62,8 @@ export interface LivenessConfig {
   readonly deadAfterMs: number
   readonly graceMs: number
   readonly staleAfterMs: number
+  readonly membersMs: number
+  readonly auditMs: number
 }
 
 export interface Config {

@@ -27,7 +27,7 @@ export function planReload(running: Config, fresh: Config): Reload {
 }
 
 const live =
-  /^(trust|liveness\.(dead_after|grace|stale_after)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 function merge(running: Config, fresh: Config): Config {
   const keepSwitches = <Share extends { publish: boolean; subscribe: boolean }>(
@@ -79,6 +79,8 @@ function describe(config: Config): Map<string, string> {
     'liveness.dead_after': liveness.deadAfterMs,
     'liveness.grace': liveness.graceMs,
     'liveness.stale_after': liveness.staleAfterMs,
+    'liveness.members': liveness.membersMs,
+    'liveness.audit': liveness.auditMs,
     'http.listen': http.listen,
     'http.insecure': http.insecure,
     'log.level': config.log.level,

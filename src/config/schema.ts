@@ -15,6 +15,8 @@ export const defaults = {
   deadAfter: '30s',
   grace: '5s',
   staleAfter: '60s',
+  members: '60s',
+  audit: '5m',
 } as const
 
 /**
@@ -93,6 +95,8 @@ export const settingsSchema = section({
     dead_after: duration(1).prefault(defaults.deadAfter),
     grace: duration(0).prefault(defaults.grace),
     stale_after: duration(1).prefault(defaults.staleAfter),
+    members: duration(1_000).prefault(defaults.members),
+    audit: duration(1_000).prefault(defaults.audit),
   }).prefault({}),
   http: section({
     listen: address(0).prefault(defaults.httpListen),

@@ -43,7 +43,10 @@ const feedItemId = 'batch'
 
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
-  private readonly held = new HeldSubscriptions()
+  /** A subscription that goes without a word may have gone with its node, and `members` with it: that is read again. */
+  private readonly held = new HeldSubscriptions((_service, node) =>
+    this.options.post({ type: 'NodeDisturbed', node, change: 'retracted' }),
+  )
   private readonly queries: PeerQueries
   private readonly refusals: Refusals
   private readonly own: PubsubService
@@ -127,7 +130,7 @@ export class ClusterEdge {
       'make own nodes',
       async () => ({
         type: 'OwnNodesMade',
-        windowItems: await makeOwnNodes(this.own, root, entityId),
+        ...(await makeOwnNodes(this.own, root, entityId)),
       }),
       (failure) => ({ type: 'OwnNodesFailed', failure }),
     )

@@ -10,6 +10,11 @@ import { subscriptions } from './subscriptions.js'
  */
 export class HeldSubscriptions {
   private readonly byService = new Map<string, Promise<Set<string>>>()
+  /** What was held where it is now in doubt. */
+  private readonly doubted = new Map<string, Promise<Set<string>>>()
+
+  /** `onVanished` is told of a subscription that was held and is gone without a word. */
+  constructor(private readonly onVanished: (service: string, node: string) => void) {}
 
   /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
   async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
@@ -21,6 +26,9 @@ export class HeldSubscriptions {
 
   /** Drops what is known of a service, so that it is read anew. */
   doubt(service: string): void {
+    const held = this.byService.get(service)
+    if (held === undefined) return
+    this.doubted.set(service, held)
     this.byService.delete(service)
   }
 
@@ -38,12 +46,18 @@ export class HeldSubscriptions {
   /** The stream has ended. */
   clear(): void {
     this.byService.clear()
+    this.doubted.clear()
   }
 
   private read(service: PubsubService, jid: string): Promise<Set<string>> {
     const known = this.byService.get(service.service)
     if (known !== undefined) return known
-    const reading = readHeld(service, jid)
+    const before = this.doubted.get(service.service)
+    this.doubted.delete(service.service)
+    const reading = readHeld(service, jid).then(async (held) => {
+      for (const node of await vanished(before, held)) this.onVanished(service.service, node)
+      return new Set(held)
+    })
     this.byService.set(service.service, reading)
     reading.catch(() => {
       if (this.byService.get(service.service) === reading) this.byService.delete(service.service)
@@ -52,13 +66,25 @@ export class HeldSubscriptions {
   }
 }
 
-async function readHeld(service: PubsubService, jid: string): Promise<Set<string>> {
+/** What was held before and is not now; nothing where the service does not tell. */
+async function vanished(
+  before: Promise<Set<string>> | undefined,
+  held: ReadonlySet<string> | undefined,
+): Promise<string[]> {
+  if (held === undefined) return []
+  return [...((await before?.catch(() => undefined)) ?? [])].filter((node) => !held.has(node))
+}
+
+/** `undefined` where the service does not tell: what is needed there is subscribed to anew. */
+async function readHeld(
+  service: PubsubService,
+  jid: string,
+): Promise<ReadonlySet<string> | undefined> {
   try {
     const all = await subscriptions(service)
     return new Set(all.filter((each) => isSpelledAlike(each.jid, jid)).map(({ node }) => node))
   } catch (error) {
-    // A service that does not tell is subscribed to anew.
-    if (error instanceof StanzaError && !error.isTemporary) return new Set()
+    if (error instanceof StanzaError && !error.isTemporary) return undefined
     throw error
   }
 }

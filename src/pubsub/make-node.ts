@@ -26,6 +26,12 @@ export interface WantedNode {
   readonly sizes: readonly number[]
 }
 
+export interface MadeNode {
+  readonly configuration: ReadonlyMap<string, string>
+  /** It was not there, or not as wanted. */
+  readonly wasMissing: boolean
+}
+
 /** The service keeps a configuration that the node cannot work with. */
 export class NodeMisconfigured extends XmppError {
   override readonly name = 'NodeMisconfigured'
@@ -40,16 +46,15 @@ export class NodeMisconfigured extends XmppError {
 }
 
 /**
- * Creates the node, or configures it where it exists, reads the configuration back and checks it; gives that. Throws
- * `NodeMisconfigured`, or `forbidden` where another owns it.
+ * Creates the node, or configures it where it exists, reads the configuration back and checks it; gives that, and
+ * whether there was anything to do. Throws `NodeMisconfigured`, or `forbidden` where another owns it.
  */
-export async function makeNode(
-  service: PubsubService,
-  wanted: WantedNode,
-): Promise<Map<string, string>> {
+export async function makeNode(service: PubsubService, wanted: WantedNode): Promise<MadeNode> {
   const isNew = await createAtMost(service, wanted)
+  let isConfigured = false
   if (!isNew) {
     const existing = await nodeConfiguration(service, wanted.node)
+    isConfigured = differences(existing, wanted.fields).length > 0
     const sizes = sizesToTry(existing, wanted)
     if (sizes.length > 0) await configureAtMost(service, { ...wanted, sizes })
   }
@@ -61,7 +66,7 @@ export async function makeNode(
       wrong.map((name) => `${name}=${configuration.get(name) ?? ''}`),
     )
   }
-  return configuration
+  return { configuration, wasMissing: isNew || isConfigured }
 }
 
 /** The fields that the service knows and has otherwise. */

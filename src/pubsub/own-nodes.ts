@@ -37,23 +37,31 @@ function unretained(node: string): WantedNode {
   }
 }
 
-/** Makes them all and checks their configuration; gives the cap on retained items of the window nodes. */
+export interface OwnNodes {
+  /** The cap on retained items of the window nodes. */
+  readonly windowItems: number
+  /** Some were not there, or not as they should be. */
+  readonly wereMissing: boolean
+}
+
+/** Makes them all and checks their configuration. */
 export async function makeOwnNodes(
   service: PubsubService,
   root: string,
   eid: EntityId,
-): Promise<number> {
-  await makeNode(service, unretained(feedNode(root, eid)))
+): Promise<OwnNodes> {
+  let { wasMissing: wereMissing } = await makeNode(service, unretained(feedNode(root, eid)))
   const sizes: number[] = []
   for (const kind of kinds) {
-    const configuration = await makeNode(
+    const { configuration, wasMissing } = await makeNode(
       service,
       retained(windowNode(root, eid, kind), 'publishers'),
     )
     sizes.push(Number(configuration.get('pubsub#max_items') ?? 1))
+    wereMissing ||= wasMissing
   }
   await makeMembers(service, root)
-  return Math.min(...sizes)
+  return { windowItems: Math.min(...sizes), wereMissing }
 }
 
 /** Whoever comes first makes `members`; to the others its configuration is forbidden, and none of their business. */

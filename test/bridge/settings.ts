@@ -31,7 +31,14 @@ export function settings(number = 1, changed: Partial<BridgeSettings> = {}): Bri
     sharesUncachable: false,
     isClaimed: () => false,
     isTrusted: (jid) => /^pbx-[a-z]@example\.org$/.test(jid),
-    liveness: { heartbeatMs: 10_000, deadAfterMs: 30_000, graceMs: 5_000, staleAfterMs: 60_000 },
+    liveness: {
+      heartbeatMs: 10_000,
+      deadAfterMs: 30_000,
+      graceMs: 5_000,
+      staleAfterMs: 60_000,
+      membersMs: 60_000,
+      auditMs: 300_000,
+    },
     lanes: 4,
     ...changed,
   }

@@ -52,7 +52,14 @@ describe('a configuration', () => {
           resource: 'hintbridge',
         },
       },
-      liveness: { heartbeatMs: 10_000, deadAfterMs: 30_000, graceMs: 5000, staleAfterMs: 60_000 },
+      liveness: {
+        heartbeatMs: 10_000,
+        deadAfterMs: 30_000,
+        graceMs: 5000,
+        staleAfterMs: 60_000,
+        membersMs: 60_000,
+        auditMs: 300_000,
+      },
       http: { listen: { host: '127.0.0.1', port: 9595 } },
       log: { level: 'info' },
     })
@@ -114,7 +121,7 @@ log: { level: loud }
       ['log.level', 11, 'loud'],
     ])
     expect(problems.find(({ path }) => path === 'liveness.hearbeat')?.message).toBe(
-      "is not known; known here: heartbeat, dead_after, grace, stale_after; did you mean 'heartbeat'?",
+      "is not known; known here: heartbeat, dead_after, grace, stale_after, members, audit; did you mean 'heartbeat'?",
     )
     expect(problems.find(({ path }) => path === 'xmpp.jid')?.message).toMatch(/bare JID/)
     expect(problems.find(({ path }) => path === 'http.listen')?.message).toMatch(

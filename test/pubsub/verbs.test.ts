@@ -112,12 +112,13 @@ describe('makeNode', () => {
         return configuration({ persist_items: 'true', max_items: '256' })
       })
       expect(steps).toEqual(['create 1000', 'create 256', 'read'])
-      expect(made).toEqual(
-        new Map([
+      expect(made).toEqual({
+        configuration: new Map([
           ['pubsub#persist_items', '1'],
           ['pubsub#max_items', '256'],
         ]),
-      )
+        wasMissing: true,
+      })
     },
   )
 
@@ -129,16 +130,17 @@ describe('makeNode', () => {
       return configuration({ persist_items: isConfigured ? '1' : '0', max_items: '1000' })
     })
     expect(steps).toEqual(['create 1000', 'read', 'configure 1000', 'read'])
-    expect(made).toBeInstanceOf(Map)
+    expect(made).toMatchObject({ wasMissing: true })
   })
 
   it('leaves a node alone that is as it should be', async () => {
-    const { steps } = await run((verb) =>
+    const { made, steps } = await run((verb) =>
       verb === 'create'
         ? refuse('conflict')
         : configuration({ persist_items: '1', max_items: '1000' }),
     )
     expect(steps).toEqual(['create 1000', 'read', 'read'])
+    expect(made).toMatchObject({ wasMissing: false })
   })
 
   it('says which setting the service keeps otherwise, if the node cannot work so (rule 17)', async () => {
@@ -202,7 +204,9 @@ describe('HeldSubscriptions', () => {
             `<subscriptions>${listed('held')}${listed('other', 'pbx-a@example.org/x')}</subscriptions>`,
           )
         : ''
-    return { fake, held: new HeldSubscriptions() }
+    const vanished: string[] = []
+    const held = new HeldSubscriptions((service, node) => vanished.push(`${service} ${node}`))
+    return { fake, held, vanished }
   }
   const verbs = (fake: FakeService): string[] =>
     fake.texts.map((text) => /<(subscriptions|subscribe node="\w+")/.exec(text)?.[1] ?? '')
@@ -224,8 +228,18 @@ describe('HeldSubscriptions', () => {
     expect(verbs(fake)).toEqual(['subscriptions', 'subscribe node="held"', 'subscriptions'])
   })
 
+  it('tells of what was held and is gone without a word, once (rule 19)', async () => {
+    const { fake, held, vanished } = setUp()
+    await Promise.all(['held', 'new'].map((node) => held.ensure(fake.pubsub, node, jid)))
+    for (let round = 0; round < 2; round += 1) {
+      held.doubt('pubsub.example.org')
+      await held.ensure(fake.pubsub, 'held', jid)
+      expect(vanished).toEqual(['pubsub.example.org new'])
+    }
+  })
+
   it('reads again after a failure that passes, and does without where it cannot read', async () => {
-    const { fake, held } = setUp()
+    const { fake, held, vanished } = setUp()
     fake.answer = disconnect
     await expect(held.ensure(fake.pubsub, 'held', jid)).rejects.toMatchObject({
       condition: 'disconnected',
@@ -234,5 +248,8 @@ describe('HeldSubscriptions', () => {
       text.includes('<subscriptions') ? refuse('feature-not-implemented') : ''
     await held.ensure(fake.pubsub, 'held', jid)
     expect(verbs(fake)).toEqual(['subscriptions', 'subscriptions', 'subscribe node="held"'])
+    held.doubt('pubsub.example.org')
+    await held.ensure(fake.pubsub, 'held', jid)
+    expect(vanished).toEqual([])
   })
 })

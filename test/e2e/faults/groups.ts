@@ -2,9 +2,10 @@
 import { asterisksGone, asterisksOverloaded, asterisksRestarted } from './asterisks.js'
 import { bridgesGone, bridgesRestarted } from './bridges.js'
 import type { FaultGroup } from './fault.js'
+import { feedsMeddledWith, membersMeddledWith, storeLost, windowsMeddledWith } from './meddlers.js'
 import { networksCut } from './networks.js'
 import { serversAway, serversBack } from './servers.js'
-import { brisk, patient } from './settings.js'
+import { brisk, patient, watchful } from './settings.js'
 
 export const faultGroups: readonly FaultGroup[] = [
   {
@@ -23,6 +24,19 @@ export const faultGroups: readonly FaultGroup[] = [
     name: 'patient',
     settings: patient,
     devices: { a: 50, b: 50, c: 50 },
-    faults: [...bridgesRestarted, ...asterisksOverloaded, ...serversBack],
+    faults: [
+      ...bridgesRestarted,
+      ...asterisksOverloaded,
+      ...serversBack,
+      ...feedsMeddledWith,
+      ...membersMeddledWith,
+      ...storeLost,
+    ],
+  },
+  {
+    name: 'watchful',
+    settings: watchful,
+    devices: { a: 50, b: 50, c: 50 },
+    faults: [...windowsMeddledWith],
   },
 ]

@@ -47,7 +47,7 @@ const isGood = (result: Measured | Error): boolean =>
   !(result instanceof Error) && isWithinBound(result)
 
 const describe = (result: Measured | Error): string =>
-  result instanceof Error ? `failed: ${result.message}` : describeMeasured(result)
+  result instanceof Error ? `failed: ${result.message.split('\n')[0]}` : describeMeasured(result)
 
 async function tryGroup(group: FaultGroup, server: (typeof xmppServers)[number]): Promise<void> {
   const faults = group.faults.filter(({ name }) => name.includes(options.only))

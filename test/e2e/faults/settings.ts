@@ -5,6 +5,8 @@ export interface Settings {
   readonly deadAfterMs: number
   readonly graceMs: number
   readonly staleAfterMs: number
+  readonly membersMs: number
+  readonly auditMs: number
 }
 
 /** Short, so that a withdrawal is soon there to be measured. */
@@ -13,6 +15,8 @@ export const brisk: Settings = {
   deadAfterMs: 3_000,
   graceMs: 1_000,
   staleAfterMs: 5_000,
+  membersMs: 60_000,
+  auditMs: 300_000,
 }
 
 /** With room for what takes a moment, such as the start of a server, to be over before anything may be withdrawn. */
@@ -21,7 +25,12 @@ export const patient: Settings = {
   deadAfterMs: 12_000,
   graceMs: 8_000,
   staleAfterMs: 20_000,
+  membersMs: 60_000,
+  auditMs: 300_000,
 }
+
+/** The own nodes are looked at so often that one can wait for it. */
+export const watchful: Settings = { ...patient, auditMs: 4_000 }
 
 /** As they stand in the configuration file. */
 export function toFile(settings: Settings): Readonly<Record<string, string>> {
@@ -30,6 +39,8 @@ export function toFile(settings: Settings): Readonly<Record<string, string>> {
     'liveness.dead_after': `${settings.deadAfterMs}ms`,
     'liveness.grace': `${settings.graceMs}ms`,
     'liveness.stale_after': `${settings.staleAfterMs}ms`,
+    'liveness.members': `${settings.membersMs}ms`,
+    'liveness.audit': `${settings.auditMs}ms`,
   }
 }
 
