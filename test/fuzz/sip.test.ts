@@ -171,6 +171,14 @@ describe('SIP messages', () => {
     await survives([text, text])
   })
 
+  it('with a cachable that no number can be made of are uncachable, and end no process', async () => {
+    const { text = '' } = messages.find(({ name }) => name === 'found-cachable-object.sip') ?? {}
+    expect(await survives([text])).toContainEqual({
+      type: 'StateReported',
+      entry: { kind: 'device_state', id: 'PJSIP/1001', state: 'INUSE', cachable: false },
+    })
+  })
+
   it('of the corpus are what they are named after', async () => {
     const told = async (name: string) => {
       const { text = '' } = messages.find((each) => each.name === `${name}.sip`) ?? {}

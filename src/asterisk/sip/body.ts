@@ -80,8 +80,9 @@ function decodeDevice(json: Json): StateEntry {
   const state = stringOf(json, 'state', 'state')
   if (!isDeviceState(state)) throw new BodyError('state')
   // An integer on the wire, and what is missing means uncachable: `ast_json_integer_get` of nothing is 0.
-  const cachable = json['cachable']
-  return { kind: 'device_state', id, state, cachable: cachable === true || Number(cachable) > 0 }
+  const value = json['cachable']
+  const cachable = value === true || (typeof value === 'number' && value > 0)
+  return { kind: 'device_state', id, state, cachable }
 }
 
 function decodeMailbox(json: Json): StateEntry {
