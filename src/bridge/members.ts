@@ -135,6 +135,7 @@ export class Members {
     const isNews = hasMoved || peer.item.epoch !== item.epoch
     peer.item = item
     if (hasMoved) this.#pulls.cancel(peer)
+    if (isNews) this.presence.forget(item.jid)
     if (peer.refusal !== undefined) this.#judgeAgain(peer)
     else if (!known || isNews || peer.life === 'dead' || peer.life === 'unknown')
       this.#meet(peer, false)
@@ -343,6 +344,7 @@ export class Members {
 
   #died(peer: Peer): void {
     this.#pulls.cancel(peer)
+    this.presence.forget(peer.item.jid)
     peer.isSynced = false
     peer.replica.discardDevices()
     this.#judgeRefused(peer.eid)

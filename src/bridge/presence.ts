@@ -23,6 +23,11 @@ export class Presence {
     else this.#told.delete(from)
   }
 
+  /** That full JID may have come anew without having been heard to go: the next time it is told again. */
+  forget(jid: string): void {
+    this.#told.delete(jid)
+  }
+
   /** Says goodbye to all that were told. */
   leave(): void {
     for (const jid of this.#told) {

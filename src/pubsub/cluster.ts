@@ -160,6 +160,8 @@ export class ClusterEdge {
 
   private readMembers(): void {
     const node = membersNode(this.options.root)
+    // The word that a subscription is gone may have been lost: whoever reads looks at that too (rule 19).
+    this.held.doubt(this.options.service)
     this.attempt(
       `read ${node}`,
       async () => {

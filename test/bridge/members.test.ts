@@ -293,7 +293,10 @@ describe('a member', () => {
     expect(dialogue.injected().sort()).toEqual([`${b} 1@default 0/0`, `${b} PJSIP/1 INVALID`])
     dialogue.clear().post({ type: 'MemberItemReceived', item: memberItem(2) })
     expect(dialogue.names()).toEqual([])
-    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2, { epoch: epochOf(2, 2) }) })
+    dialogue.post({
+      type: 'MemberItemReceived',
+      item: memberItem(2, { epoch: epochOf(2, 2), publisher: jidOf(2) }),
+    })
     expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
@@ -354,6 +357,20 @@ describe('the own standing', () => {
   it('answers available once (rule 21)', () => {
     const dialogue = presence(presence(new Dialogue().ready().clear(), 3, true), 3, true)
     expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(3), isAvailable: true })
+  })
+
+  it('tells a member again that has died or started anew, for its server did not say so to all (rule 21)', () => {
+    const restarted = joined()
+    restarted.post({
+      type: 'MemberItemReceived',
+      item: memberItem(2, { epoch: epochOf(2, 2), publisher: jidOf(2) }),
+    })
+    expect(restarted.takeOne('present').jid).toBe(fullJidOf(2))
+    // Found by the chaos soak: it came back, was told nothing, and did not look for whom it had not read of.
+    const silent = joined().pass(30_000)
+    expect(life(silent)).toBe('dead')
+    silent.clear().post({ type: 'MemberItemReceived', item: memberItem(2) })
+    expect(silent.takeOne('present').jid).toBe(fullJidOf(2))
   })
 
   it('takes presence that precedes the member item, and the item then (rule 21)', () => {

@@ -280,6 +280,29 @@ describe('reading members', () => {
   })
 })
 
+describe('the subscription to members', () => {
+  it('is made again where it is gone without a word, and only then (rule 19)', async () => {
+    let subscribed = ''
+    service.answer = ({ text }) =>
+      text.includes('<subscriptions')
+        ? pubsubText(`<subscriptions>${subscribed}</subscriptions>`)
+        : text.includes('<subscribe ')
+          ? pubsubText(`<subscription subscription='subscribed'/>`)
+          : pubsubText(`<items node='asterisk/members'/>`)
+    const readings = async (): Promise<number> => {
+      const before = service.asked.length
+      await perform({ to: 'cluster', do: 'readMembers' })
+      const since = service.asked.slice(before)
+      return since.filter(({ text }) => text.includes('<subscribe ')).length
+    }
+    expect(await readings()).toBe(1)
+    subscribed = `<subscription node='asterisk/members' jid='pbx-b@example.org/${eidB}' subscription='subscribed'/>`
+    expect(await readings()).toBe(0)
+    subscribed = ''
+    expect(await readings()).toBe(1)
+  })
+})
+
 describe('leaving', () => {
   it('is told as done whatever happens, with what was left behind in the log', async () => {
     service.answer = ({ text }) =>
