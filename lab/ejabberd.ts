@@ -141,11 +141,12 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
     ip: '127.0.0.1',
     module: 'ejabberd_c2s',
     max_stanza_size: 262_144,
-    shaper: 'none',
+    shaper: options.rate === undefined ? 'none' : 'limited',
     access: 'all',
   }
   return {
     hosts: [domain],
+    ...(options.rate === undefined ? {} : { shaper: { limited: options.rate } }),
     loglevel: 'info',
     certfiles: [certificate.certFile, certificate.keyFile],
     ca_file: options.ca.caFile,

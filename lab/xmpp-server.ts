@@ -27,6 +27,8 @@ export interface XmppServerOptions {
   readonly exposePublisher?: boolean
   /** Prosody's store of pubsub items, default `internal` (files). */
   readonly store?: 'internal' | 'sql'
+  /** What a client may send, octets a second, as the servers' default configurations limit it; else there is no limit. */
+  readonly rate?: number
   /** Instead of one that the CA issues for the domain. */
   readonly certificate?: Certificate
   /** Lines for the end of the configuration, in the server's own language. */
