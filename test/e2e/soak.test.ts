@@ -2,20 +2,16 @@
 import { randomInt } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { xmppServers } from '../../lab/xmpp-servers.js'
-import { faults } from '../soak/faults.js'
 import { soak } from '../soak/soak.js'
 
 /** A failure names it. */
 const seed = Number(process.env['SOAK_SEED'] ?? randomInt(2 ** 31))
 
-/** What may take a minute to be mended is for the long one. */
-const quick = faults.filter(({ settleMs }) => settleMs < 60_000)
-
 describe.each(xmppServers)('a cluster on $kind', ({ start }) => {
   test('shows the truth on every PBX after storms of random faults, and leaks nothing', async () => {
     const said: string[] = []
     const result = await soak({
-      ...{ startServer: start, seed, faults: quick, durationMs: 20_000, stormMs: [10_000, 14_000] },
+      ...{ startServer: start, seed, durationMs: 20_000, stormMs: [10_000, 14_000] },
       say: (line) => said.push(line),
     }).catch((error: unknown) => {
       throw new Error(`seed ${seed}\n${said.join('\n')}`, { cause: error })

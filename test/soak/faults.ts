@@ -11,15 +11,15 @@ import type { PubsubService } from '../../src/pubsub/service.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
 import { unsubscribe } from '../../src/pubsub/unsubscribe.js'
 import type { Direction } from '../../lab/tcp-proxy.js'
-import { type Letter, letters, memberOf, type Rig, witness } from './rig.js'
+import { type Letter, letters, liveness, memberOf, type Rig, witness } from './rig.js'
 
 const root = 'asterisk'
 /** Reconnecting may wait for the whole of the backoff's cap, and 5 s more (issue 3). */
 const reconnectMs = 35_000
 /** What an Asterisk that is back may take: 4 s until it is asked, 5 s until all is right. */
 const asteriskMs = 9_000
-/** `members` is looked at once a minute, should its notification get lost. */
-const membersMs = 65_000
+/** Prosody tells nobody of a purge: one reads `members`, finds itself missing, and then the others are told. */
+const membersMs = liveness.membersMs + 5_000
 
 /** Waits, no longer than until the signal. */
 export const pause = (ms: number, signal: AbortSignal): Promise<void> =>

@@ -42,6 +42,8 @@ export interface Liveness {
   readonly deadAfterMs: number
   readonly graceMs: number
   readonly staleAfterMs: number
+  /** `members` is read this often. */
+  readonly membersMs: number
 }
 
 /** Shorter than by default, so that a minute holds many lives and deaths. */
@@ -50,6 +52,7 @@ export const liveness: Liveness = {
   deadAfterMs: 6_000,
   graceMs: 2_000,
   staleAfterMs: 10_000,
+  membersMs: 20_000,
 }
 
 export interface Rig {
@@ -72,6 +75,7 @@ export async function startRig(
       'liveness.dead_after': `${liveness.deadAfterMs}ms`,
       'liveness.grace': `${liveness.graceMs}ms`,
       'liveness.stale_after': `${liveness.staleAfterMs}ms`,
+      'liveness.members': `${liveness.membersMs}ms`,
     },
     ...(letter === postOffice && { mailboxes }),
   })

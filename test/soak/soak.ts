@@ -19,8 +19,6 @@ export interface SoakOptions {
   readonly durationMs: number
   /** How long a storm lasts at least and at most. */
   readonly stormMs: readonly [number, number]
-  /** What may befall; all of `faults` where it is not said. */
-  readonly faults?: readonly Fault[]
   readonly say: (line: string) => void
 }
 
@@ -114,9 +112,7 @@ class Soak {
   }
 
   #strike(over: AbortSignal): void {
-    const possible = (this.options.faults ?? faults).filter(({ parts }) =>
-      parts.every((part) => !this.#busy.has(part)),
-    )
+    const possible = faults.filter(({ parts }) => parts.every((part) => !this.#busy.has(part)))
     const fault = possible[Math.floor(this.#random() * possible.length)]
     if (!fault) return
     const lastsMs = this.#between(fault.lastsMs)
