@@ -6,7 +6,8 @@ import type { Context } from './context.js'
 import { health } from './context.js'
 import type { Failure } from './events.js'
 import { Lag } from './lag.js'
-import type { Batch } from './messages.js'
+import { type Batch, maxEntries } from './messages.js'
+import { Pace } from './pace.js'
 import { type FeedEntry, type Key, keyOf } from './state.js'
 import { takeFitting } from './wire.js'
 
@@ -34,6 +35,9 @@ export class Feed {
   /** When the oldest change of the batch in flight came. */
   #oldestMs = 0
   readonly #lag: Lag
+  readonly #pace = new Pace()
+  /** Did more wait than the batch in flight could take? */
+  #wasFull = false
 
   constructor(
     private readonly context: Context,
@@ -65,6 +69,11 @@ export class Feed {
     return this.#lag.lastMs
   }
 
+  /** What the server takes at once, in octets of entries. */
+  get paceOctets(): number {
+    return this.#pace.octets
+  }
+
   change(entry: FeedEntry): void {
     const key = keyOfEntry(entry)
     const sinceMs = this.#pending.get(key)?.sinceMs ?? this.context.nowMs
@@ -86,6 +95,7 @@ export class Feed {
 
   close(): void {
     this.#isOpen = false
+    if (!this.#isAnswered) this.#pace.lost()
     this.#isAnswered = true
     for (const timer of ['feed-heartbeat', 'feed-rest', 'feed-retry']) {
       this.context.agenda.cancel(timer)
@@ -104,6 +114,7 @@ export class Feed {
     const tookMs = this.context.nowMs - this.#sentMs
     const wasBye = this.#inFlight.isBye
     this.#lag.settled(this.#oldestMs)
+    this.#pace.answered(tookMs, this.#wasFull)
     this.#lag.waiting(this.#pending.size)
     this.#inFlight = undefined
     this.#isAnswered = true
@@ -143,12 +154,13 @@ export class Feed {
   }
 
   #takeEntries(): FeedEntry[] {
-    const entries = takeFitting(this.#waiting())
+    const entries = takeFitting(this.#waiting(), maxEntries, this.#pace.octets)
     for (const entry of entries) {
       const key = keyOfEntry(entry)
       this.#oldestMs = Math.min(this.#oldestMs, this.#pending.get(key)?.sinceMs ?? Infinity)
       this.#pending.delete(key)
     }
+    this.#wasFull = this.#pending.size > 0
     return entries
   }
 

@@ -1,7 +1,7 @@
 /** Serves the own table in pages, two readers at a time (rules 14 and 15). */
 import type { Page, PageQuery } from './messages.js'
 import { type FeedEntry, type Key, type StateEntry, keyOf } from './state.js'
-import { takeFitting } from './wire.js'
+import { maxEntriesOctets, takeFitting } from './wire.js'
 
 const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
@@ -39,11 +39,11 @@ export class SnapshotServer {
     this.#readers.delete(reader)
   }
 
-  /** The entries of one page, in key order, below the bounds on entries and octets. */
-  page(query: PageQuery): Pick<Page, 'entries' | 'isLast'> {
+  /** The entries of one page, in key order, of at most so many octets. */
+  page(query: PageQuery, maxOctets = maxEntriesOctets): Pick<Page, 'entries' | 'isLast'> {
     const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
     const from = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
-    const entries = takeFitting(this.#entries(keys, from), query.max)
+    const entries = takeFitting(this.#entries(keys, from), query.max, maxOctets)
     return { entries, isLast: from + entries.length >= keys.length }
   }
 

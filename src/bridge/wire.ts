@@ -38,17 +38,18 @@ export function wireOctets(entry: FeedEntry): number {
   return octets
 }
 
-/** The first of the entries, as many as fit together into one batch or page of at most `max` (and `maxEntries`). */
+/** The first of the entries, as many as fit into one batch or page of at most `max` (and `maxEntries`) and so many octets. */
 export function takeFitting<Entry extends FeedEntry>(
   entries: Iterable<Entry>,
   max = maxEntries,
+  maxOctets = maxEntriesOctets,
 ): Entry[] {
   const fitting: Entry[] = []
   const limit = Math.min(max, maxEntries)
   let octets = 0
   for (const entry of entries) {
     octets += wireOctets(entry)
-    if (fitting.length === limit || octets > maxEntriesOctets) break
+    if (fitting.length === limit || octets > maxOctets) break
     fitting.push(entry)
   }
   return fitting

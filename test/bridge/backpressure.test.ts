@@ -96,8 +96,8 @@ describe('a server that takes little (rule 11)', () => {
     bridge.pass(4_999)
     expect(bridge.take('publishBatch')).toEqual([])
     bridge.pass(1)
-    const { batch } = bridge.takeOne('publishBatch')
-    expect(batch.entries).toEqual(changes(50))
+    const last = bridge.answerPublishes().flatMap(({ entries }) => entries)
+    expect(last).toEqual(changes(50))
   })
 
   it('is a warning that names the remedy, once a change was late by more than two seconds', () => {
@@ -131,6 +131,48 @@ describe('a server that takes little (rule 11)', () => {
     bridge.online()
     answer(bridge)
     expect(bridge.health('feed-lag')).toBeUndefined()
+  })
+})
+
+describe('the measure of a batch', () => {
+  const many = Array.from({ length: 3_000 }, (_, index) =>
+    device(`PJSIP/${String(index).padStart(6, '0')}`, 'INUSE'),
+  )
+  const sizes = (tookMs: number): number[] => {
+    const bridge = new Dialogue().ready(many)
+    const taken: number[] = []
+    for (let sent = bridge.take('publishBatch'); sent.length > 0;) {
+      const { entries, sequence } = sent[0]?.batch ?? emptyBatch(1, 0)
+      if (entries.length === 0) break
+      taken.push(entries.length)
+      bridge.pass(tookMs).post({ type: 'BatchPublished', sequence }).pass(tookMs)
+      sent = bridge.take('publishBatch')
+    }
+    return taken
+  }
+
+  it('doubles while the server answers at once, up to what a stanza may hold (rule 11)', () => {
+    const [first = 0, second = 0, third = 0] = sizes(5)
+    expect([second >= 2 * first, third]).toEqual([true, 500])
+  })
+
+  it('halves while an answer takes more than a second, so that none is late by a heartbeat', () => {
+    const taken = sizes(2_000)
+    expect(taken.slice(0, 4)).toEqual([215, 107, 53, 26])
+    expect(new Set(taken.slice(3, -1))).toEqual(new Set([26]))
+    expect(taken.reduce((sum, size) => sum + size, 0)).toBe(3_000)
+  })
+
+  it('is that of the pages too, which go the same way (rule 14)', () => {
+    const bridge = new Dialogue().ready(many)
+    bridge.post({
+      type: 'PageRequested',
+      request: 1,
+      from: `${jidOf(2)}/${eidOf(2)}`,
+      query: { max: 500 },
+    })
+    expect(bridge.takeOne('answerPage').page).toMatchObject({ isLast: false })
+    expect(bridge.bridge.overview().feedPending).toBe(3_000 - 215)
   })
 })
 

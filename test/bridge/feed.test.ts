@@ -27,12 +27,14 @@ describe('the feed', () => {
   })
 
   it('cuts batches at 500 entries (rule 11)', () => {
-    const dump = Array.from({ length: 1_001 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+    const dump = Array.from({ length: 2_001 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
     const sizes = new Dialogue()
       .ready(dump)
       .answerPublishes()
       .map(({ entries }) => entries.length)
-    expect(sizes).toEqual([500, 500, 1])
+    // The first are smaller: how much the server takes at once is not known yet.
+    expect(sizes.slice(2, 4)).toEqual([500, 500])
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(2_001)
   })
 
   it('cuts batches below 48 KiB (rule 11)', () => {
