@@ -14,7 +14,7 @@ import { Members } from './members.js'
 import type { MemberItem, PageQuery, Status } from './messages.js'
 import { type Overview, memberOverview } from './overview.js'
 import { SnapshotServer } from './snapshot-server.js'
-import type { FeedEntry, Kind } from './state.js'
+import type { EntityId, FeedEntry, Kind } from './state.js'
 import { Standing } from './standing.js'
 import { Window } from './window.js'
 
@@ -65,6 +65,7 @@ export class Bridge {
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
     this.#members = new Members(context, this.#injection, {
+      onFeedQuiet: () => this.#standing.readMembersSoon(),
       onIdentityJudged: () => this.#identityJudged(),
     })
     const memberCount = (): number => 1 + this.#members.count
@@ -197,7 +198,7 @@ export class Bridge {
       case 'WindowRead':
         return this.#windowRead(event)
       case 'WindowUnread':
-        return this.#members.retainedUnread(event.eid)
+        return this.#windowUnread(event.eid)
       case 'LeaveRequested':
         return this.#leave()
       case 'ForgetRequested':
@@ -274,7 +275,7 @@ export class Bridge {
       this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
       return
     }
-    const page = { ...status, ...this.#snapshot.page(query) }
+    const page = { ...status, ...this.#snapshot.page(query, this.#feed.paceOctets) }
     if (page.isLast) this.#snapshot.dismiss(from)
     this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
   }
@@ -292,6 +293,11 @@ export class Bridge {
     const { eid, kind, entries, broken } = event
     if (eid === this.#context.settings.eid) this.#window.read(kind, entries, broken)
     else this.#members.retainedRead(eid, entries)
+  }
+
+  #windowUnread(eid: EntityId): void {
+    if (eid === this.#context.settings.eid) this.#window.unread()
+    else this.#members.retainedUnread(eid)
   }
 
   #streamDown(): void {

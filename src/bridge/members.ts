@@ -29,6 +29,8 @@ const forbiddenRetryMs = 60_000
 type BatchReceived = Extract<BridgeEvent, { type: 'BatchReceived' }>
 
 export interface MembersOutlets {
+  /** A peer's feed is silent: its node, and `members` with it, may be gone without a word. */
+  onFeedQuiet(): void
   /** The question who holds the own EID is settled. */
   onIdentityJudged(): void
 }
@@ -49,7 +51,7 @@ export class Members {
   constructor(
     private readonly context: Context,
     private readonly injection: Injection,
-    outlets: MembersOutlets,
+    private readonly outlets: MembersOutlets,
   ) {
     this.#roster = new Roster(context, {
       onChange: (peer, entry) => this.#giving.changed(peer, entry),
@@ -67,7 +69,7 @@ export class Members {
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
     this.#vitality = new Vitality(context, {
-      onQuiet: (peer) => this.#meet(peer, true),
+      onQuiet: (peer) => this.#quiet(peer),
       onDeath: (peer) => this.#died(peer),
       onStale: (peer) => this.#becameStale(peer),
     })
@@ -244,6 +246,11 @@ export class Members {
     const { jid, service, eid } = peer.item
     this.presence.tell(jid)
     this.context.emit({ to: 'cluster', do: 'subscribe', member: peer.jid, service, eid, isAgain })
+  }
+
+  #quiet(peer: Peer): void {
+    this.#meet(peer, true)
+    this.outlets.onFeedQuiet()
   }
 
   #meetLater(peer: Peer, delayMs: number): void {

@@ -30,6 +30,8 @@ export class Standing {
   /** The cap on items of the own retained nodes, while those are known to exist. */
   windowItems: number | undefined
   #announcedEpoch: string | undefined
+  /** `members` was not there when it was last read. */
+  #isMembersMissing = false
   /** Was the announcement acknowledged before the last reading of `members` was asked for? */
   #isExpected = false
   #isAcknowledged = false
@@ -136,6 +138,7 @@ export class Standing {
 
   membersRead(items: readonly MemberItem[]): void {
     if (this.jid === undefined) return
+    this.#isMembersMissing = false
     health(this.context, 'members-read', 'error')
     this.outlets.onMembersRead(items)
     const own = items.find((item) => item.id === this.context.settings.jid)
@@ -163,9 +166,11 @@ export class Standing {
   membersUnread(failure: Failure): void {
     if (failure.condition === 'disconnected' || this.jid === undefined) return
     health(this.context, 'members-read', 'error', `failed to read the members: ${failure.reason}`)
-    if (failure.condition === 'item-not-found')
-      this.#after('nodes', retryMs, () => this.#makeNodes())
-    else this.#after('members', retryMs, () => this.readMembers())
+    if (failure.condition === 'item-not-found') {
+      // What is missing although it was just made is not made again at once.
+      this.#after('nodes', this.#isMembersMissing ? retryMs : 0, () => this.#makeNodes())
+      this.#isMembersMissing = true
+    } else this.#after('members', retryMs, () => this.readMembers())
   }
 
   /** Publishes the member item, unless it stands. */

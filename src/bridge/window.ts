@@ -73,6 +73,11 @@ export class Window {
     this.#pump()
   }
 
+  /** The own node could not be read: it is tried again soon. */
+  unread(): void {
+    if (this.#isOpen) this.#auditAfter(retryMs)
+  }
+
   written(): void {
     const tookMs = this.context.nowMs - this.#writingSinceMs
     this.#writing = undefined
@@ -109,8 +114,11 @@ export class Window {
     for (const kind of kinds) {
       this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
     }
-    const atMs = this.context.nowMs + this.context.settings.liveness.auditMs
-    this.context.agenda.set('window-audit', atMs, () => this.#audit())
+    this.#auditAfter(this.context.settings.liveness.auditMs)
+  }
+
+  #auditAfter(delayMs: number): void {
+    this.context.agenda.set('window-audit', this.context.nowMs + delayMs, () => this.#audit())
   }
 
   #rest(restMs: number): void {

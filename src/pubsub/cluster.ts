@@ -43,10 +43,7 @@ const feedItemId = 'batch'
 
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
-  /** A subscription that goes without a word may have gone with its node, and `members` with it: that is read again. */
-  private readonly held = new HeldSubscriptions((_service, node) =>
-    this.options.post({ type: 'NodeDisturbed', node, change: 'retracted' }),
-  )
+  private readonly held = new HeldSubscriptions()
   private readonly queries: PeerQueries
   private readonly refusals: Refusals
   private readonly own: PubsubService
@@ -174,11 +171,12 @@ export class ClusterEdge {
 
   private subscribe({ member, service, eid, isAgain }: CommandOf<'subscribe'>): void {
     const node = feedNode(this.options.root, eid)
-    if (isAgain) this.held.doubt(service)
     this.attempt(
       `subscribe to ${node} at ${service}`,
       async () => {
-        await this.held.ensure(this.at(service), node, this.fullJid)
+        const pubsub = this.at(service)
+        if (isAgain) await this.held.renew(pubsub, node, this.fullJid)
+        else await this.held.ensure(pubsub, node, this.fullJid)
         return { type: 'Subscribed', member }
       },
       (failure) => ({ type: 'SubscribeFailed', member, failure }),

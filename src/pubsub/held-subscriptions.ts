@@ -1,6 +1,6 @@
 import { bareJid } from '../xmpp/jid.js'
 import type { PubsubService } from './service.js'
-import { StanzaError } from '../xmpp/errors.js'
+import { RequestTimeout, StanzaError } from '../xmpp/errors.js'
 import { subscribe } from './subscribe.js'
 import { subscriptions } from './subscriptions.js'
 
@@ -10,25 +10,28 @@ import { subscriptions } from './subscriptions.js'
  */
 export class HeldSubscriptions {
   private readonly byService = new Map<string, Promise<Set<string>>>()
-  /** What was held where it is now in doubt. */
-  private readonly doubted = new Map<string, Promise<Set<string>>>()
-
-  /** `onVanished` is told of a subscription that was held and is gone without a word. */
-  constructor(private readonly onVanished: (service: string, node: string) => void) {}
-
+  /** Known to be gone, whatever the service lists. */
+  private readonly gone = new Set<string>()
   /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
   async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
     const held = await this.read(service, jid)
-    if (held.has(node)) return
+    if (held.has(node) && !this.gone.has(keyOf(service.service, node))) return
+    await this.renew(service, node, jid)
+  }
+
+  /**
+   * Subscribes whatever the service says is held. COMPAT: Prosody goes on listing the subscriptions of a node that was
+   * deleted, also when there is a new node of that name.
+   */
+  async renew(service: PubsubService, node: string, jid: string): Promise<void> {
     await subscribe(service, node, jid)
-    held.add(node)
+    this.gone.delete(keyOf(service.service, node))
+    const held = await this.byService.get(service.service)?.catch(() => undefined)
+    held?.add(node)
   }
 
   /** Drops what is known of a service, so that it is read anew. */
   doubt(service: string): void {
-    const held = this.byService.get(service)
-    if (held === undefined) return
-    this.doubted.set(service, held)
     this.byService.delete(service)
   }
 
@@ -39,6 +42,7 @@ export class HeldSubscriptions {
 
   /** The subscription is gone, or not to be relied on. */
   async forget(service: string, node: string): Promise<void> {
+    this.gone.add(keyOf(service, node))
     const held = await this.byService.get(service)?.catch(() => undefined)
     held?.delete(node)
   }
@@ -46,18 +50,13 @@ export class HeldSubscriptions {
   /** The stream has ended. */
   clear(): void {
     this.byService.clear()
-    this.doubted.clear()
+    this.gone.clear()
   }
 
   private read(service: PubsubService, jid: string): Promise<Set<string>> {
     const known = this.byService.get(service.service)
     if (known !== undefined) return known
-    const before = this.doubted.get(service.service)
-    this.doubted.delete(service.service)
-    const reading = readHeld(service, jid).then(async (held) => {
-      for (const node of await vanished(before, held)) this.onVanished(service.service, node)
-      return new Set(held)
-    })
+    const reading = readHeld(service, jid)
     this.byService.set(service.service, reading)
     reading.catch(() => {
       if (this.byService.get(service.service) === reading) this.byService.delete(service.service)
@@ -66,25 +65,19 @@ export class HeldSubscriptions {
   }
 }
 
-/** What was held before and is not now; nothing where the service does not tell. */
-async function vanished(
-  before: Promise<Set<string>> | undefined,
-  held: ReadonlySet<string> | undefined,
-): Promise<string[]> {
-  if (held === undefined) return []
-  return [...((await before?.catch(() => undefined)) ?? [])].filter((node) => !held.has(node))
+function keyOf(service: string, node: string): string {
+  return `${service}\0${node}`
 }
 
-/** `undefined` where the service does not tell: what is needed there is subscribed to anew. */
-async function readHeld(
-  service: PubsubService,
-  jid: string,
-): Promise<ReadonlySet<string> | undefined> {
+/** Empty where the service does not tell: what is needed there is subscribed to anew. */
+async function readHeld(service: PubsubService, jid: string): Promise<Set<string>> {
   try {
     const all = await subscriptions(service)
     return new Set(all.filter((each) => isSpelledAlike(each.jid, jid)).map(({ node }) => node))
   } catch (error) {
-    if (error instanceof StanzaError && !error.isTemporary) return undefined
+    // COMPAT: Prosody does not answer at all while a node that was subscribed to is deleted.
+    if (error instanceof RequestTimeout) return new Set()
+    if (error instanceof StanzaError && !error.isTemporary) return new Set()
     throw error
   }
 }

@@ -39,4 +39,14 @@ export const faultGroups: readonly FaultGroup[] = [
     devices: { a: 50, b: 50, c: 50 },
     faults: [...windowsMeddledWith],
   },
+  {
+    name: 'large',
+    settings: brisk,
+    devices: { a: 3_000, b: 50 },
+    faults: [
+      ...bridgesGone.slice(0, 1),
+      ...asterisksRestarted.slice(0, 1),
+      ...networksCut.slice(0, 1),
+    ].map((fault) => ({ ...fault, name: `3,000 devices: ${fault.name}` })),
+  },
 ]
