@@ -141,12 +141,17 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
     ip: '127.0.0.1',
     module: 'ejabberd_c2s',
     max_stanza_size: 262_144,
-    shaper: options.rate === undefined ? 'none' : 'limited',
+    shaper: options.rate === undefined ? 'none' : 'c2s_shaper',
     access: 'all',
   }
   return {
     hosts: [domain],
-    ...(options.rate === undefined ? {} : { shaper: { limited: options.rate } }),
+    ...(options.rate === undefined
+      ? {}
+      : {
+          shaper: { limited: { rate: options.rate, burst_size: 20_000 } },
+          shaper_rules: { c2s_shaper: { limited: 'all' } },
+        }),
     loglevel: 'info',
     certfiles: [certificate.certFile, certificate.keyFile],
     ca_file: options.ca.caFile,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { setTimeout as delay } from 'node:timers/promises'
 import { accountOf, createCluster, type Cluster } from '../../lab/cluster.js'
 import type { Member } from '../../lab/member.js'
+import { startEjabberd } from '../../lab/ejabberd.js'
 import { startProsody } from '../../lab/prosody.js'
 import { xmppServers } from '../../lab/xmpp-servers.js'
 import type { DeviceState } from '../../src/bridge/state.js'
@@ -24,7 +25,13 @@ const megabytes = 2 ** 20
 const residentOf = async (member: Member): Promise<number> =>
   (await member.metric('process_resident_memory_bytes')) / megabytes
 
-describe('an XMPP server that takes 10 kB a second from each client', () => {
+/** What the default configurations of Debian's Prosody and of ejabberd let an ordinary client send. */
+const limited = [
+  { kind: 'Prosody', start: startProsody, rate: 10_000 },
+  { kind: 'ejabberd', start: startEjabberd, rate: 3_000 },
+] as const
+
+describe.each(limited)('a $kind that takes $rate octets a second from each client', (limit) => {
   const devices = Array.from({ length: 300 }, (_, index) => `Custom:busy-${index}`)
   const rounds = 10
   let cluster: Cluster
@@ -34,8 +41,8 @@ describe('an XMPP server that takes 10 kB a second from each client', () => {
   beforeAll(async () => {
     cluster = await createCluster({
       label: 'throttled',
-      startServer: startProsody,
-      server: { rate: 10_000 },
+      startServer: limit.start,
+      server: { rate: limit.rate },
       members: { a: {}, b: {} },
     })
     ;[a, b] = [cluster.member('a'), cluster.member('b')]
@@ -56,10 +63,10 @@ describe('an XMPP server that takes 10 kB a second from each client', () => {
     expect(await a.awaitProblem('feed-lag')).toContain('unlimited_jids')
     await Promise.all(
       devices.map((device, index) =>
-        b.asterisk.awaitDeviceState(device, stateOf(index, rounds - 1), 30_000),
+        b.asterisk.awaitDeviceState(device, stateOf(index, rounds - 1), 45_000),
       ),
     )
-    await a.awaitMetric('hintbridge_feed_pending', {}, (pending) => pending === 0)
+    await a.awaitMetric('hintbridge_feed_pending', {}, (pending) => pending === 0, 30_000)
     const growth = (await residentOf(a)) - before
     console.info(
       `throttled: lag ${await a.metric('hintbridge_feed_lag_seconds')} s, resident +${growth.toFixed(1)} MiB`,
