@@ -1,7 +1,8 @@
 /** Faults of the network between a bridge and the XMPP server: bytes vanish, no FIN and no RST is seen (rule 23). */
 import type { Direction } from '../../../lab/tcp-proxy.js'
-import type { Fault, Measured } from './fault.js'
-import type { Site } from './site.js'
+import { readText } from '../../../lab/running.js'
+import type { Fault } from './fault.js'
+import { backoffMs } from './settings.js'
 
 const cut = (what: string, directions?: readonly Direction[]): Fault => ({
   name: `network ${what}: its devices are withdrawn at the peers`,
@@ -15,21 +16,23 @@ const cut = (what: string, directions?: readonly Direction[]): Fault => ({
   },
 })
 
-/** Two intervals of the detector, that of the answer included: what came last may have come just before the cut. */
+/** A bridge that is deaf notices by silence; one that only is not heard by an answer that does not come to its next batch. */
 const noticed = (what: string, directions?: readonly Direction[]): Fault => ({
   name: `network ${what}: the bridge notices`,
-  bound: 'heartbeat, twice where bytes still come',
-  run: (site) => notice(site, directions),
+  bound: directions?.includes('toServer') ? '2 heartbeats + 0.1 s' : 'heartbeat + 0.1 s',
+  run: async (site) => {
+    const { a, settings } = site
+    const logStart = readText(a.logFile).length
+    const startMs = performance.now()
+    site.cut(a, directions)
+    await a.bridge.logs(/"msg":"stream is down"/, 20_000, logStart)
+    const limitMs = (directions?.includes('toServer') ? 2 : 1) * settings.heartbeatMs
+    return { ms: performance.now() - startMs, boundMs: limitMs + readingMs }
+  },
 })
 
-async function notice(site: Site, directions?: readonly Direction[]): Promise<Measured> {
-  const { a, settings } = site
-  const startMs = performance.now()
-  site.cut(a, directions)
-  await a.awaitProblem('stream')
-  const isDeaf = directions?.includes('toClient') ?? true
-  return { ms: performance.now() - startMs, boundMs: (isDeaf ? 1 : 2) * settings.heartbeatMs }
-}
+/** From the line in the log to its being read here. */
+const readingMs = 100
 
 /** What a bridge that has lost the network for good holds of its peers is withdrawn in time, and they are its own no more. */
 const lonely: Fault = {
@@ -45,6 +48,21 @@ const lonely: Fault = {
   },
 }
 
+const carriesAgain: Fault = {
+  name: 'network carries again after longer than stale_after: all see all again',
+  bound: 'backoff + 5 s',
+  run: async (site) => {
+    const { a, members, settings } = site
+    const marks = site.marks([a])
+    const cutMs = performance.now()
+    site.cut(a)
+    await site.emptied(cutMs, marks, settings.heartbeatMs + settings.staleAfterMs + 1_000)
+    const startMs = performance.now()
+    site.mend()
+    return site.agreed(startMs, members, backoffMs(startMs - cutMs) + 5_000)
+  },
+}
+
 export const networksCut: readonly Fault[] = [
   cut('cut without a FIN'),
   cut('half-open, the server is not heard', ['toClient']),
@@ -53,4 +71,5 @@ export const networksCut: readonly Fault[] = [
   noticed('half-open, the server is not heard', ['toClient']),
   noticed('half-open, the bridge is not heard', ['toServer']),
   lonely,
+  carriesAgain,
 ]

@@ -191,11 +191,20 @@ export class Site {
     )
   }
 
+  /** What was cut carries again; what lost something is reset, as hosts do when they hear of each other again. */
+  mend(): void {
+    for (const letter of this.#cut) {
+      this.proxies.get(letter)?.heal()
+      this.proxies.get(letter)?.reset()
+    }
+    this.#cut.clear()
+  }
+
   /** Starts what does not run, carries what was cut, and resolves when all see all again. */
   async heal(): Promise<void> {
     const { server } = this.cluster
     if (!server.running.isRunning) await server.start()
-    this.#mend()
+    this.mend()
     await Promise.all(this.members.map((member) => revive(member)))
     if (this.#isBackoffGrown) await this.#restartBridges()
     await this.#awaitAgreement()
@@ -214,15 +223,6 @@ export class Site {
       }),
     )
     this.#isBackoffGrown = false
-  }
-
-  /** What was cut carries again; what lost something is reset, as hosts do when they hear of each other again. */
-  #mend(): void {
-    for (const letter of this.#cut) {
-      this.proxies.get(letter)?.heal()
-      this.proxies.get(letter)?.reset()
-    }
-    this.#cut.clear()
   }
 
   async #populate(): Promise<void> {
