@@ -1,7 +1,8 @@
 /** What another client with a bridge's account may do to the nodes of the cluster (rules 17, 19, 26). */
 import type { Member } from '../../../lab/member.js'
 import type { Fault, Measured } from './fault.js'
-import { nodes, Store } from './store.js'
+import { jidOf, nodes, Store } from './store.js'
+import { windowMs } from './settings.js'
 import type { Site } from './site.js'
 
 /** A measurement goes on for so long beyond its bound, to say by how much it was missed. */
@@ -45,18 +46,18 @@ const members = (what: string, act: (store: Store, site: Site) => Promise<void>)
 })
 
 function awaitMembers(site: Site, store: Store, timeoutMs: number): Promise<number> {
-  const jids = site.members.map((member) => jidOf(member, site))
+  const jids = site.members.map((member) => jidOf(member, site.server))
   return store.awaitItems(nodes.members, jids, timeoutMs)
 }
 
 const window = (what: string, act: Act): Fault => ({
   name: `window ${what} by another client: it shows all devices again`,
-  bound: 'audit',
+  bound: 'audit + 0.1 s a device',
   run: (site) =>
     meddle(site, act, async (store) => {
       const startMs = performance.now()
       const devices = site.devicesOf(site.a)
-      const boundMs = site.bound(site.settings.auditMs, devices.length)
+      const boundMs = site.settings.auditMs + windowMs(devices.length)
       const seenMs = await store.awaitItems(nodes.windowOf(site.a), devices, boundMs + overtimeMs)
       return { ms: seenMs - startMs, boundMs }
     }),
@@ -88,27 +89,18 @@ export const storeLost: readonly Fault[] = [
     seenMs: await site.signal(site.a),
     boundMs: 2 * site.settings.heartbeatMs,
   })),
-  lost("'members' names all members again", '5 s', async (site, store) => ({
-    seenMs: await awaitMembers(site, store, 5_000 + overtimeMs),
+  lost('nodes are there again, members in them', '5 s', async (site, store) => ({
+    seenMs: await store.awaitCluster(site, 5_000 + overtimeMs),
     boundMs: 5_000,
   })),
-  lost('the windows show all devices again', '5 s', async (site, store) => {
-    const times = await Promise.all(
-      site.members.map((member) =>
-        store.awaitItems(nodes.windowOf(member), site.devicesOf(member), 5_000 + overtimeMs),
-      ),
-    )
-    return { seenMs: Math.max(...times), boundMs: site.bound(5_000, 150) }
-  }),
+  lost('the windows show all devices again', 'audit', async (site, store) => ({
+    seenMs: await store.awaitWindows(site, site.settings.auditMs),
+    boundMs: site.settings.auditMs,
+  })),
 ]
 
 const fullJidOf = (member: Member, site: Site): string =>
-  `${jidOf(member, site)}/${member.asterisk.eid}`
-
-/** Letters are names. */
-function jidOf({ asterisk }: Member, { server }: Site): string {
-  return `${asterisk.name}@${server.domain}`
-}
+  `${jidOf(member, site.server)}/${member.asterisk.eid}`
 
 /** Whoever made `members` owns it; the others' accounts may do the same only on Prosody. */
 async function asOwner(site: Site, act: (store: Store) => Promise<void>): Promise<void> {
@@ -141,7 +133,7 @@ export const membersMeddledWith: readonly Fault[] = [
   members('purged', (_, site) => asOwner(site, (store) => store.purge(nodes.members))),
   members('emptied by retracts', async (_, site) => {
     for (const member of site.members) {
-      await asOwner(site, (store) => store.retract(nodes.members, jidOf(member, site)))
+      await asOwner(site, (store) => store.retract(nodes.members, jidOf(member, site.server)))
     }
   }),
 ]

@@ -59,3 +59,8 @@ export const silentAsteriskMs = 12_000
 export function backoffMs(goneMs: number): number {
   return Math.min(500 + 2 * goneMs, 30_000)
 }
+
+/** What writing that many items of a window may take: one at a time, with rests that grow with the server's load (rule 26). */
+export function windowMs(items: number): number {
+  return 100 * items
+}

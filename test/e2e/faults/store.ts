@@ -10,9 +10,12 @@ import { deleteNode } from '../../../src/pubsub/delete-node.js'
 import { items, type Item } from '../../../src/pubsub/items.js'
 import { retract } from '../../../src/pubsub/retract.js'
 import { ownerNamespace, requestPubsub } from '../../../src/pubsub/service.js'
-import { subscriptions } from '../../../src/pubsub/subscriptions.js'
+import type { Site } from './site.js'
 
 const root = 'asterisk'
+
+const isThere = (): boolean => true
+const isNotThere = (): boolean => false
 
 export const nodes = {
   members: membersNode(root),
@@ -52,11 +55,6 @@ export class Store {
     await requestPubsub(this.client.pubsub, 'set', ownerNamespace, list)
   }
 
-  /** The nodes to which the account's bridge is subscribed. */
-  async subscribedNodes(): Promise<string[]> {
-    return (await subscriptions(this.client.pubsub)).map(({ node }) => node)
-  }
-
   /** Empty where there is no such node. */
   items(node: string): Promise<Item[]> {
     return items(this.client.pubsub, node).catch(() => [])
@@ -75,4 +73,37 @@ export class Store {
       await delay(50) // nobody tells a client that looks from outside when a node is there
     }
   }
+
+  /** The time at which `members` named all, and each had its feed. */
+  async awaitCluster(site: Site, timeoutMs: number): Promise<number> {
+    const jids = site.members.map((member) => jidOf(member, site.server))
+    await this.awaitItems(nodes.members, jids, timeoutMs)
+    const made = site.members.flatMap((member) => [nodes.feedOf(member), nodes.windowOf(member)])
+    for (const node of made) await this.#awaitNode(node, timeoutMs)
+    return performance.now()
+  }
+
+  /** XEP-0060 §5.3: what is there tells what it is. */
+  async #awaitNode(node: string, timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    const query = `<query xmlns='http://jabber.org/protocol/disco#info' node='${node}'/>`
+    while (!(await this.client.ask(this.client.pubsub.service, query).then(isThere, isNotThere))) {
+      if (performance.now() > deadline) throw new Error(`there is no node ${node}`)
+      await delay(50)
+    }
+  }
+
+  /** The time at which each member's window showed all its devices. */
+  async awaitWindows(site: Site, timeoutMs: number): Promise<number> {
+    const times = await Promise.all(
+      site.members.map((member) =>
+        this.awaitItems(nodes.windowOf(member), site.devicesOf(member), timeoutMs),
+      ),
+    )
+    return Math.max(...times)
+  }
+}
+
+export function jidOf({ asterisk }: Member, { domain }: XmppServer): string {
+  return `${asterisk.name}@${domain}`
 }
