@@ -1,5 +1,4 @@
 /** The cluster that is soaked: three members on a real XMPP server, each reached through a proxy that can be cut. */
-import type { PhoneAccount } from '../../lab/asterisk.js'
 import { type Cluster, createCluster } from '../../lab/cluster.js'
 import { changeSettings, type Member } from '../../lab/member.js'
 import { TcpProxy } from '../../lab/tcp-proxy.js'
@@ -32,11 +31,6 @@ export const allDevices: readonly string[] = [...sharedDevices, ...letters.flatM
 /** The extension whose hint shows the device. */
 export const extenOf = (device: string): string => device.replace('Custom:', '')
 
-export const lampAccount = (mailbox: string): PhoneAccount => {
-  const user = `lamp-${mailbox.split('@')[0] ?? mailbox}`
-  return { user, password: 'secret', mailbox }
-}
-
 export interface Liveness {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
@@ -66,10 +60,8 @@ export async function startRig(
   startServer: (options: XmppServerOptions) => Promise<XmppServer>,
 ): Promise<Rig> {
   const hints = Object.fromEntries(allDevices.map((device) => [extenOf(device), device]))
-  const phones = mailboxes.map(lampAccount)
   const plan = (letter: Letter) => ({
     hints,
-    phones,
     settings: {
       'liveness.heartbeat': `${liveness.heartbeatMs}ms`,
       'liveness.dead_after': `${liveness.deadAfterMs}ms`,
