@@ -143,7 +143,11 @@ export class Standing {
     this.outlets.onMembersRead(items)
     const own = items.find((item) => item.id === this.context.settings.jid)
     // Missing or not ours: it is published again.
-    if (this.#isExpected && !(own && this.#isOurs(own))) this.#announcedEpoch = undefined
+    if (this.#isExpected && !(own && this.#isOurs(own))) {
+      this.#announcedEpoch = undefined
+      // Where `members` was lost and another has made it again, the own nodes may have gone with it.
+      if (!own) this.#makeNodes()
+    }
     this.outlets.onProgress()
   }
 

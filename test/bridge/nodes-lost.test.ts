@@ -24,6 +24,14 @@ describe('a node that went without a word', () => {
     expect(dialogue.pass(0).take('makeOwnNodes')).toHaveLength(1)
   })
 
+  it("is made again where another has made 'members' again, without the own item (rule 19)", () => {
+    const dialogue = new Dialogue().ready().clear().pass(60_000)
+    expect(dialogue.take('readMembers')).toHaveLength(1)
+    dialogue.post({ type: 'MembersRead', items: [] })
+    expect(dialogue.take('announce')).toHaveLength(1)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+  })
+
   it('has its window compared with the table when it had to be made again (rule 26)', () => {
     const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE')]).clear()
     dialogue.post({ type: 'OwnNodesMade', windowItems: 256 })
