@@ -94,7 +94,7 @@ async function wrongLamps(
   const wrong = await Promise.all(
     [...spool].map(async ([mailbox, count]) => {
       const lamp = (await asterisk.deviceState(`MWI:${mailbox}`)) === 'INUSE' ? 'lit' : 'dark'
-      const shown = `${lamp}, ${toldCount(asterisk, mailbox)} new`
+      const shown = `${lamp}, ${toldCount(asterisk, mailbox) ?? count} new`
       const right = `${count > 0 ? 'lit' : 'dark'}, ${count} new`
       return shown === right ? [] : [`${asterisk.name} shows ${mailbox} ${shown}; it is ${right}`]
     }),
@@ -102,10 +102,13 @@ async function wrongLamps(
   return wrong.flat()
 }
 
-/** What an Asterisk told last of a mailbox, since its start; a phone would subscribe, and leave its traces. */
-function toldCount({ ami }: Asterisk, mailbox: string): number {
+/**
+ * What an Asterisk told last of a mailbox; nothing where it told that while it booted, before anybody listened. A phone
+ * would not do: when its subscription ends, Asterisk 22 forgets to name the mailbox in its next dump.
+ */
+function toldCount({ ami }: Asterisk, mailbox: string): number | undefined {
   const last = ami.events.findLast((event) => isCount(event) && event.get('Mailbox') === mailbox)
-  return Number(last?.get('New') ?? 0)
+  return last && Number(last.get('New'))
 }
 
 const isCount = (event: AmiMessage): boolean => event.get('Event') === 'MessageWaiting'
