@@ -20,7 +20,7 @@ describe('a node that went without a word', () => {
     expect(dialogue.pass(4_999).take('makeOwnNodes')).toEqual([])
     expect(dialogue.pass(1).take('makeOwnNodes')).toHaveLength(1)
     dialogue.post({ type: 'OwnNodesMade', windowItems: 256 })
-    dialogue.post({ type: 'MembersRead', items: [] }).post(missing)
+    dialogue.post({ type: 'MembersRead', items: [] }).clear().post(missing)
     expect(dialogue.pass(0).take('makeOwnNodes')).toHaveLength(1)
   })
 
