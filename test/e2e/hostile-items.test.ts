@@ -44,6 +44,11 @@ interface BatchFields {
 }
 
 const stranger = 'f'.repeat(32)
+/**
+ * Octets of an attribute that fits into one read of the server. A longer one holds the sender's own stream up: since its
+ * update against CVE-2023-52425 libexpat looks at an unfinished token again only when twice as much of it has come.
+ */
+const longest = 3_000
 const busyVictim = `<state id='${victim}'>BUSY</state>`
 
 function batch(fields: BatchFields, entries = busyVictim): string {
@@ -72,9 +77,9 @@ function malformedBatches(good: Required<Omit<BatchFields, 'xmlns'>>, other: str
       batch(good, `<state id='${victim}'>${'B'.repeat(200_000)}</state>`),
     ],
     [
-      'with 200 kB for a name',
+      'with 3 kB for a name',
       'name',
-      batch(good, `<state id='${'C'.repeat(200_000)}'>BUSY</state>`),
+      batch(good, `<state id='${'C'.repeat(longest)}'>BUSY</state>`),
     ],
     [
       'with a name of control characters',
@@ -119,9 +124,9 @@ function malformedMembers(id: string, service: string) {
     as: (fields: Partial<typeof good>) => item({ ...good, ...fields }),
     malformed: [
       ['eid', item(withoutEid)],
-      ['eid', item({ ...good, eid: eid.repeat(10_000) })],
+      ['eid', item({ ...good, eid: eid.repeat(longest / 20) })],
       ['jid', item({ ...good, jid: `pbx-a@example.org/${eidA}` })],
-      ['name', item({ ...good, name: 'n'.repeat(200_000) })],
+      ['name', item({ ...good, name: 'n'.repeat(longest) })],
       ['name', item({ ...good, name: '&#x85;' })],
       // Prosody's store cannot keep what is much deeper, and gives no answer then.
       ['depth', item(good, nested(50))],
