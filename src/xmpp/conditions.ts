@@ -42,10 +42,10 @@ export function stanzaFate(condition: string): StanzaFate {
  * What follows the end of a stream, or of an attempt to open one. A failed attempt goes on to the next service of the
  * list at once; these say how long to wait when the list is through, and what is tried first after a stream that stood.
  * `retry`: the same service, with backoff. `next`: the next service, with backoff. `slow`: an administrator has to mend
- * something; the backoff's cap, said once and clearly. `conflict`: another bridge uses this JID; wait `stale_after`
- * (rule 20).
+ * something; the backoff's cap, said once and clearly. `credentials`: the same, and minutes apart, as servers ban who
+ * goes on with a wrong password. `conflict`: another bridge uses this JID; wait `stale_after` (rule 20).
  */
-export type StreamReaction = 'retry' | 'next' | 'slow' | 'conflict'
+export type StreamReaction = 'retry' | 'next' | 'slow' | 'credentials' | 'conflict'
 
 export interface StreamRow {
   readonly reaction: StreamReaction
@@ -54,7 +54,7 @@ export interface StreamRow {
 }
 
 const checkPassword: StreamRow = {
-  reaction: 'slow',
+  reaction: 'credentials',
   remedy: 'check xmpp.jid and its password, and that the account exists on the server',
 }
 const checkDomain: StreamRow = {
@@ -90,7 +90,10 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   'internal-server-error': leaveServer,
   'policy-violation': {
     reaction: 'retry',
-    remedy: "exempt the bridges' accounts from the server's rate and session limits",
+    // COMPAT ejabberd: mod_fail2ban ends the streams of an address that it has banned with this condition too.
+    remedy:
+      "exempt the bridges' accounts from the server's rate and session limits; if it has banned this address after " +
+      'wrong passwords, correct the password, then lift the ban (ejabberd: ejabberdctl unban_ip ADDRESS)',
   },
   'remote-connection-failed': leaveServer,
   reset: { reaction: 'retry' },

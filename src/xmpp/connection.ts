@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   readonly silenceLimitMs: number
   /** What is waited after another bridge took this JID (rule 20: `stale_after`). */
   readonly conflictWaitMs: number
+  /** What is waited after the server refused the credentials; 5 min unless told otherwise. */
+  readonly credentialsWaitMs?: number
   /** From connecting to the bound resource; 10 s unless told otherwise. */
   readonly connectTimeoutMs?: number
   readonly backoff?: Partial<BackoffOptions>
@@ -71,6 +73,9 @@ interface Registration {
 const stanzasNamespace = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const pingNamespace = 'urn:xmpp:ping'
 
+/** COMPAT ejabberd: mod_fail2ban bans an address for an hour after 20 wrong passwords. */
+const defaultCredentialsWaitMs = 5 * 60_000
+
 /** A stream that lived shorter than this, in ms, does not start the backoff afresh: else a server could be stormed. */
 const stableMs = 10_000
 
@@ -81,6 +86,10 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private readonly silence: SilenceDetector
   private readonly registrations: Registration[] = []
   private readonly stopping = new AbortController()
+  /** Of the present attempt: aborted, no wait follows it. */
+  private retry = new AbortController()
+  /** The wait is for another bridge (rule 20): no new password ends it. */
+  private isConflictWait = false
   private current: ConnectionStatus = { state: 'offline' }
   private stream: XmppStream | undefined
   private running: Promise<void> | undefined
@@ -90,6 +99,8 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private failuresOfRound = 0
   /** Has any service of this round failed in a way that may pass by itself? */
   private isHopeful = false
+  /** Has any service of this round refused the credentials? */
+  private isUnwelcome = false
   /** What went wrong last at each service, so that the same is told once. */
   private readonly toldConditions = new Map<string, string>()
 
@@ -156,11 +167,24 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.stream?.end(new StreamFailure('silent', reason))
   }
 
+  /** Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. */
+  retryNow(): void {
+    if (this.current.state === 'online' || this.isConflictWait) return
+    this.backoff.reset()
+    this.failuresOfRound = 0
+    this.toldConditions.clear()
+    // An attempt under way has the old password: it ends by itself, and no wait follows it.
+    this.retry.abort()
+  }
+
   private async run(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
+      this.retry = new AbortController()
       const delayMs = await this.live()
-      await sleep(delayMs, signal)
+      const ends = this.isConflictWait ? [signal] : [signal, this.retry.signal]
+      await sleep(delayMs, AbortSignal.any(ends))
+      this.isConflictWait = false
     }
     if (this.current.state !== 'stopped') this.move({ state: 'stopped' })
   }
@@ -201,6 +225,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.toldConditions.clear()
     this.failuresOfRound = 0
     this.isHopeful = false
+    this.isUnwelcome = false
     this.move({ state: 'online', service: service.href, jid })
     this.options.log.info({ service: service.href, jid }, 'connected to the XMPP server')
     this.silence.start()
@@ -214,6 +239,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.silence.stop()
     this.stream = undefined
     const isStopping = this.stopping.signal.aborted
+    this.isConflictWait = failure.reaction === 'conflict'
     const delayMs = isStopping ? 0 : this.delayAfter(failure, wasOnline)
     this.move(
       isStopping ? { state: 'stopped' } : { state: 'waiting', delayMs, reason: failure.message },
@@ -224,22 +250,31 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     return delayMs
   }
 
+  private get credentialsWaitMs(): number {
+    return this.options.credentialsWaitMs ?? defaultCredentialsWaitMs
+  }
+
   /** Decides the next service and what is waited before it, in ms. The table is in conditions.ts. */
   private delayAfter({ reaction }: StreamFailure, wasOnline: boolean): number {
     if (reaction === 'conflict') return this.options.conflictWaitMs
     if (wasOnline) {
       if (performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
       if (reaction === 'next') this.turn = (this.turn + 1) % this.services.length
+      if (reaction === 'credentials') return this.credentialsWaitMs
       return reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
     }
     this.turn = (this.turn + 1) % this.services.length
     this.failuresOfRound += 1
-    this.isHopeful ||= reaction !== 'slow'
+    this.isHopeful ||= reaction === 'retry' || reaction === 'next'
+    this.isUnwelcome ||= reaction === 'credentials'
     // The other servers of the list are tried before any waiting.
     if (this.failuresOfRound < this.services.length) return 0
-    const { isHopeful } = this
+    const { isHopeful, isUnwelcome } = this
     this.failuresOfRound = 0
     this.isHopeful = false
+    this.isUnwelcome = false
+    // However hopeful the others are: each round is one more wrong password there.
+    if (isUnwelcome) return this.credentialsWaitMs
     return isHopeful ? this.backoff.next() : this.backoff.slow()
   }
 

@@ -161,6 +161,7 @@ const waits: Readonly<Record<StreamReaction, number>> = {
   retry: 0,
   next: 0,
   slow: capMs,
+  credentials: 300_000,
   conflict: staleAfterMs,
 }
 
@@ -197,6 +198,20 @@ describe('a server that refuses', () => {
     // The last one of the list is hopeless, but the first may be back soon.
     await refuse(await good.accept(), 'host-unknown')
     await onlineAt(faulty)
+  })
+
+  it('and does not know the password is left alone for 5 minutes, as it may ban who goes on', async () => {
+    connect([faulty, good])
+    const peer = await faulty.accept()
+    await peer.offer(plain)
+    await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+    peer.write(saslFailure('not-authorized'))
+    // The other one may be back soon, but a round is one more wrong password here.
+    const other = await good.accept()
+    await other.offer('')
+    other.fail('system-shutdown')
+    await expect.poll(() => statuses.at(-1)).toMatchObject({ state: 'waiting', delayMs: 300_000 })
+    expect(streamRow('policy-violation').remedy).toMatch(/correct the password.*unban_ip/)
   })
 
   it('is complained of once each, however the services take turns', async () => {
@@ -263,7 +278,7 @@ describe('a stream that stood', () => {
       connect([faulty, good])
       const peer = await onlineAt(faulty)
       peer.fail(condition)
-      expect(await waiting()).toMatchObject({ delayMs: capMs })
+      expect(await waiting()).toMatchObject({ delayMs: waits[streamRow(condition).reaction] })
       expect(said).toMatchObject([{ level: 'error', remedy: streamRow(condition).remedy }])
     },
   )
@@ -328,8 +343,56 @@ describe('a certificate', () => {
 
 it('every row of the table that needs an administrator says what to do', () => {
   const mute = Object.entries(streamRows).filter(
-    ([, { reaction, remedy }]) => (reaction === 'slow' || reaction === 'conflict') && !remedy,
+    ([, { reaction, remedy }]) => reaction !== 'retry' && reaction !== 'next' && !remedy,
   )
   expect(mute).toEqual([])
   expect(streamRow('constructor')).toEqual({ reaction: 'retry' })
+})
+
+describe('a new password', () => {
+  const refuse = async (): Promise<string> => {
+    const peer = await faulty.accept()
+    await peer.offer(plain)
+    await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+    peer.write(saslFailure('not-authorized'))
+    return /<auth[^>]*>([^<]*)</.exec(peer.transcript)?.[1] ?? ''
+  }
+  const passwordOf = (sent: string): string | undefined =>
+    Buffer.from(sent, 'base64').toString('utf8').split('\0')[2]
+
+  it('is tried at once, and its refusal is told too', async () => {
+    let password = 'wrong'
+    connect([faulty], { password: () => password })
+    expect(passwordOf(await refuse())).toBe('wrong')
+    await waiting()
+    password = 'wrong as well'
+    connection.retryNow()
+    expect(passwordOf(await refuse())).toBe('wrong as well')
+    await waiting()
+    expect(said.map(({ condition }) => condition)).toEqual(['not-authorized', 'not-authorized'])
+  })
+
+  it('follows at once the attempt with the old one', async () => {
+    let password = 'wrong'
+    connect([faulty], { password: () => password })
+    const refused = refuse()
+    password = 'right'
+    connection.retryNow()
+    await refused
+    const peer = await faulty.accept()
+    await peer.login()
+    expect(passwordOf(/<auth[^>]*>([^<]*)</.exec(peer.transcript)?.[1] ?? '')).toBe('right')
+  })
+
+  it('does not end the wait for another bridge', async () => {
+    connect([faulty])
+    const peer = await onlineAt(faulty)
+    const conflicted = once(connection, 'conflicted')
+    peer.fail('conflict')
+    await conflicted
+    statuses.length = 0
+    connection.retryNow()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(statuses).toEqual([])
+  })
 })
