@@ -90,6 +90,10 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private retry = new AbortController()
   /** The wait is for another bridge (rule 20): no new password ends it. */
   private isConflictWait = false
+  /** Of the present attempt: aborted, no wait follows it. */
+  private retry = new AbortController()
+  /** The wait is for another bridge (rule 20): no new password ends it. */
+  private isConflictWait = false
   private current: ConnectionStatus = { state: 'offline' }
   private stream: XmppStream | undefined
   private running: Promise<void> | undefined
@@ -165,6 +169,16 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   /** Ends the present stream, if any, at once; a new one is opened. */
   endStream(reason: string): void {
     this.stream?.end(new StreamFailure('silent', reason))
+  }
+
+  /** Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. */
+  retryNow(): void {
+    if (this.current.state === 'online' || this.isConflictWait) return
+    this.backoff.reset()
+    this.failuresOfRound = 0
+    this.toldConditions.clear()
+    // An attempt under way has the old password: it ends by itself, and no wait follows it.
+    this.retry.abort()
   }
 
   /** Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. */

@@ -396,3 +396,51 @@ describe('a new password', () => {
     expect(statuses).toEqual([])
   })
 })
+
+describe('a new password', () => {
+  const refuse = async (): Promise<string> => {
+    const peer = await faulty.accept()
+    await peer.offer(plain)
+    await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+    peer.write(saslFailure('not-authorized'))
+    return /<auth[^>]*>([^<]*)</.exec(peer.transcript)?.[1] ?? ''
+  }
+  const passwordOf = (sent: string): string | undefined =>
+    Buffer.from(sent, 'base64').toString('utf8').split('\0')[2]
+
+  it('is tried at once, and its refusal is told too', async () => {
+    let password = 'wrong'
+    connect([faulty], { password: () => password })
+    expect(passwordOf(await refuse())).toBe('wrong')
+    await waiting()
+    password = 'wrong as well'
+    connection.retryNow()
+    expect(passwordOf(await refuse())).toBe('wrong as well')
+    await waiting()
+    expect(said.map(({ condition }) => condition)).toEqual(['not-authorized', 'not-authorized'])
+  })
+
+  it('follows at once the attempt with the old one', async () => {
+    let password = 'wrong'
+    connect([faulty], { password: () => password })
+    const refused = refuse()
+    password = 'right'
+    connection.retryNow()
+    await refused
+    const peer = await faulty.accept()
+    await peer.login()
+    expect(passwordOf(/<auth[^>]*>([^<]*)</.exec(peer.transcript)?.[1] ?? '')).toBe('right')
+  })
+
+  it('does not end the wait for another bridge', async () => {
+    connect([faulty])
+    const peer = await onlineAt(faulty)
+    const conflicted = once(connection, 'conflicted')
+    peer.fail('conflict')
+    await conflicted
+    statuses.length = 0
+    connection.retryNow()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(statuses).toEqual([])
+  })
+})
