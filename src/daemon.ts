@@ -10,6 +10,7 @@ import { type Overview, unreadiness } from './bridge/overview.js'
 import type { EntityId } from './bridge/state.js'
 import { readVersion } from './version.js'
 import type { Config } from './config/config.js'
+import { DeadlineTimer } from './deadline.js'
 import { keepEntityId, readEntityId } from './journal/identity.js'
 import { Journal } from './journal/journal.js'
 import { ControlServer } from './observe/control.js'
@@ -20,11 +21,6 @@ import { type GaugeSample, Metrics } from './observe/metrics.js'
 import { Observer } from './observe/observer.js'
 import { ClusterEdge } from './pubsub/cluster.js'
 import { XmppConnection } from './xmpp/connection.js'
-
-/** A timer that comes this much late, ms, tells that the process (or its machine) stood still. */
-const stallMs = 1_000
-/** The longest time that a Node timer takes, ms. */
-const maxTimerMs = 2 ** 31 - 1
 
 export class Daemon {
   /** Settles when the service has left for good, whatever it could not withdraw; rejects where it failed. */
@@ -44,8 +40,11 @@ export class Daemon {
   readonly #events: BridgeEvent[] = []
   #isOwned = false
   #isStopped = false
-  #timer: NodeJS.Timeout | undefined
-  #timerMs = Infinity
+  readonly #deadline = new DeadlineTimer({
+    onPassed: () => this.#post({ type: 'DeadlinePassed' }),
+    onStall: (lateMs) =>
+      this.#log.logger.warn({ lateMs: Math.round(lateMs) }, 'this process stood still'),
+  })
   #finish: () => void = () => undefined
   #fail: (error: unknown) => void = () => undefined
   /** What `leave` could not withdraw. */
@@ -85,7 +84,7 @@ export class Daemon {
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
-    clearTimeout(this.#timer)
+    this.#deadline.stop()
     await this.#connection?.stop()
     await this.#sip?.stop()
     await this.#control?.stop()
@@ -254,7 +253,7 @@ export class Daemon {
         this.#perform(bridge.handle(event, performance.now()))
       }
     })
-    this.#armTimer()
+    this.#deadline.arm(bridge.deadlineMs)
   }
 
   /** Runs what changes the bridge's state; what edges post meanwhile waits in the queue. */
@@ -287,28 +286,6 @@ export class Daemon {
           break
       }
     }
-  }
-
-  #armTimer(): void {
-    const deadlineMs = this.#bridge?.deadlineMs ?? Infinity
-    if (this.#isStopped || deadlineMs >= this.#timerMs) return
-    clearTimeout(this.#timer)
-    this.#timerMs = deadlineMs
-    const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - performance.now()), 0), maxTimerMs)
-    this.#timer = setTimeout(() => this.#passDeadline(), delayMs)
-  }
-
-  #passDeadline(): void {
-    const lateMs = performance.now() - this.#timerMs
-    if (lateMs > stallMs) {
-      // What came meanwhile is read first: else all peers that could not be heard would be taken for dead.
-      this.#log.logger.warn({ lateMs: Math.round(lateMs) }, 'this process stood still')
-      this.#timerMs = performance.now() + stallMs
-      this.#timer = setTimeout(() => this.#passDeadline(), stallMs)
-      return
-    }
-    this.#timerMs = Infinity
-    this.#post({ type: 'DeadlinePassed' })
   }
 
   #gauges(): readonly GaugeSample[] {
