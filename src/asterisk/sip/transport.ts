@@ -37,13 +37,19 @@ export class UdpTransport implements Transport {
     this.socket = socket
     try {
       await bind(socket, listen)
+    } catch (cause) {
+      await this.close()
+      const where = `${listen.host} port ${listen.port}`
+      throw new Error(`failed to listen for SIP on ${where}: ${bindRemedy(cause)}`, { cause })
+    }
+    try {
       await connect(socket, asterisk)
     } catch (cause) {
       await this.close()
-      throw new Error(
-        `failed to bind ${listen.host}:${listen.port} for SIP from ${asterisk.host}:${asterisk.port}`,
-        { cause },
-      )
+      const message =
+        `failed to reach Asterisk at ${asterisk.host} port ${asterisk.port}: ${codeOf(cause)}; ` +
+        `set asterisk.sip.asterisk to where it listens`
+      throw new Error(message, { cause })
     }
     const remote = socket.remoteAddress()
     socket.on('message', (datagram, { address, port }) => {
@@ -90,8 +96,31 @@ function connect(socket: Socket, { host, port }: HostPort): Promise<void> {
   })
 }
 
+/** Why the own address cannot be bound, and what the administrator can do. */
+function bindRemedy(cause: unknown): string {
+  const code = codeOf(cause)
+  const remedy = bindRemedies.get(code) ?? 'see asterisk.sip.listen'
+  return `${code}: ${remedy}`
+}
+
+const bothSides = 'set asterisk.sip.listen (and server_uri in pjsip_hintbridge.conf) to'
+
+/** By the code of bind(2). */
+const bindRemedies: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', `another program has it; ${bothSides} a free port, or stop it`],
+  ['EADDRNOTAVAIL', `this machine has no such address; ${bothSides} one of its own`],
+  ['EACCES', `this user may not listen there; ${bothSides} a port above 1023`],
+  ['ENOTFOUND', `the name is not known; ${bothSides} an address`],
+])
+
+/** The system's code of an error, else its message. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error ? String(error.code) : error.message
+}
+
 function reasonOf(error: Error): string {
-  const code = 'code' in error ? String(error.code) : error.message
+  const code = codeOf(error)
   return code === 'ECONNREFUSED' ? 'nobody listens on its SIP port (ECONNREFUSED)' : code
 }
 

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { HostPort } from '../../../src/asterisk/sip/message.js'
 import { isLoopback, UdpTransport } from '../../../src/asterisk/sip/transport.js'
 
 const open: { close(): unknown }[] = []
@@ -32,6 +33,11 @@ async function openTransport(asterisk: { host: string; port: number }) {
   })
   const hears = () => new Promise<void>((resolve) => (onHeard = resolve))
   return { transport, own, heard, hears, refused }
+}
+
+function openAt(listen: HostPort, asterisk: HostPort): Promise<HostPort> {
+  const transport = new UdpTransport({ listen, asterisk })
+  return transport.open({ onDatagram: () => undefined, onUnreachable: () => undefined })
 }
 
 describe('the UDP transport', () => {
@@ -77,17 +83,22 @@ describe('the UDP transport', () => {
     expect(heard).toEqual(['back'])
   })
 
-  it('rejects with both addresses when its own is taken', async () => {
+  it('says who has its port and what to set when its own is taken', async () => {
     const taken = await boundSocket()
     open.push(taken)
     const { port } = taken.address()
-    const transport = new UdpTransport({
-      listen: { host: '127.0.0.1', port },
-      asterisk: { host: '127.0.0.1', port: 5060 },
-    })
-    const opened = transport.open({ onDatagram: () => undefined, onUnreachable: () => undefined })
+    const asterisk = { host: '127.0.0.1', port: 5060 }
+    await expect(openAt({ host: '127.0.0.1', port }, asterisk)).rejects.toThrow(
+      `failed to listen for SIP on 127.0.0.1 port ${port}: EADDRINUSE: another program has it; ` +
+        `set asterisk.sip.listen (and server_uri in pjsip_hintbridge.conf) to a free port, or stop it`,
+    )
+  })
+
+  it('says that the address is not of this machine', async () => {
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    const opened = openAt({ host: '192.0.2.1', port: 0 }, { host: '127.0.0.1', port: 5060 })
     await expect(opened).rejects.toThrow(
-      `failed to bind 127.0.0.1:${port} for SIP from 127.0.0.1:5060`,
+      /^failed to listen for SIP on 192\.0\.2\.1 port 0: EADDRNOTAVAIL: this machine has no such/,
     )
   })
 
