@@ -90,10 +90,6 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private retry = new AbortController()
   /** The wait is for another bridge (rule 20): no new password ends it. */
   private isConflictWait = false
-  /** Of the present attempt: aborted, no wait follows it. */
-  private retry = new AbortController()
-  /** The wait is for another bridge (rule 20): no new password ends it. */
-  private isConflictWait = false
   private current: ConnectionStatus = { state: 'offline' }
   private stream: XmppStream | undefined
   private running: Promise<void> | undefined
@@ -176,16 +172,8 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     if (this.current.state === 'online' || this.isConflictWait) return
     this.backoff.reset()
     this.failuresOfRound = 0
-    this.toldConditions.clear()
-    // An attempt under way has the old password: it ends by itself, and no wait follows it.
-    this.retry.abort()
-  }
-
-  /** Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. */
-  retryNow(): void {
-    if (this.current.state === 'online' || this.isConflictWait) return
-    this.backoff.reset()
-    this.failuresOfRound = 0
+    this.isHopeful = false
+    this.isUnwelcome = false
     this.toldConditions.clear()
     // An attempt under way has the old password: it ends by itself, and no wait follows it.
     this.retry.abort()
