@@ -3,9 +3,15 @@ import type { Element } from '@xmpp/xml'
 import { Disconnected, RequestTimeout, StanzaError } from './errors.js'
 import { bareJid, domainOf, isSameJid } from './jid.js'
 
+/** A timer that comes later than this shows that the process stood still: the answer may wait in the socket, ms. */
+const stallMs = 1_000
+
 interface Pending {
   readonly to: string
-  readonly timer: NodeJS.Timeout
+  readonly timeoutMs: number
+  /** When its timer should run, by `performance.now()`; `Infinity` once it has been put off. */
+  dueMs: number
+  timer: NodeJS.Timeout
   readonly resolve: (answer: Element) => void
   readonly reject: (error: Error) => void
 }
@@ -25,11 +31,9 @@ export class PendingRequests {
   /** Waits for the answer from `to`; the time runs from this call, whenever the request is written. */
   await(id: string, to: string, timeoutMs: number): Promise<Element> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.pending.delete(id)
-        reject(new RequestTimeout(to, timeoutMs))
-      }, timeoutMs)
-      this.pending.set(id, { to, timer, resolve, reject })
+      const timer = setTimeout(() => this.expire(id), timeoutMs)
+      const dueMs = performance.now() + timeoutMs
+      this.pending.set(id, { to, timeoutMs, dueMs, timer, resolve, reject })
     })
   }
 
@@ -51,6 +55,18 @@ export class PendingRequests {
   /** Fails all of them, as the stream has ended. */
   rejectAll(reason: string): void {
     for (const id of [...this.pending.keys()]) this.fail(id, new Disconnected(reason))
+  }
+
+  /** After a stall timers run before the sockets are read: what came meanwhile is read first, once. */
+  private expire(id: string): void {
+    const request = this.pending.get(id)
+    if (request === undefined) return
+    if (performance.now() - request.dueMs > stallMs) {
+      request.dueMs = Infinity
+      request.timer = setTimeout(() => this.expire(id), stallMs)
+      return
+    }
+    this.fail(id, new RequestTimeout(request.to, request.timeoutMs))
   }
 
   private take(id: string): Pending | undefined {

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Socket } from 'node:net'
+import xml from '@xmpp/xml'
 import { Backoff, sleep } from '../../src/xmpp/backoff.js'
 import { StreamClient } from '../../src/xmpp/client.js'
-import { StanzaError, toStreamFailure } from '../../src/xmpp/errors.js'
+import { RequestTimeout, StanzaError, toStreamFailure } from '../../src/xmpp/errors.js'
 import { bareJid, domainOf, isSameJid, localOf } from '../../src/xmpp/jid.js'
+import { PendingRequests } from '../../src/xmpp/requests.js'
 import { createMechanisms, Scram } from '../../src/xmpp/sasl.js'
 import { parseServiceUri } from '../../src/xmpp/service-uri.js'
 import { SilenceDetector } from '../../src/xmpp/silence.js'
@@ -66,6 +68,71 @@ describe('on fake time', () => {
     vi.advanceTimersByTime(5000)
     expect(heard).toEqual(['ping 800', 'ping 1400', 'silence 1900'])
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  describe('after a stall of the process', () => {
+    /** The clock goes on, and the timers that came due meanwhile run before any socket is read. */
+    function stall(durationMs: number): void {
+      const now = performance.now.bind(performance)
+      vi.spyOn(performance, 'now').mockImplementation(() => now() + durationMs)
+      vi.advanceTimersToNextTimer()
+    }
+    afterEach(() => {
+      vi.restoreAllMocks()
+    })
+
+    function detect(): string[] {
+      const heard: string[] = []
+      const detector = new SilenceDetector({
+        limitMs: 10_000,
+        ping: () => {
+          heard.push('ping')
+          if (answers) setTimeout(() => detector.received(), 10)
+        },
+        onSilence: () => heard.push('silence'),
+      })
+      detector.start()
+      return heard
+    }
+    let answers = false
+
+    it('a stream that was not asked yet is asked, and lives where it answers', () => {
+      answers = true
+      const heard = detect()
+      stall(20_000)
+      vi.advanceTimersByTime(5_000)
+      expect(heard).toEqual(['ping'])
+    })
+
+    it('silence is found all the same, half a limit later', () => {
+      answers = false
+      const heard = detect()
+      stall(20_000)
+      vi.advanceTimersByTime(4_999)
+      expect(heard).toEqual(['ping'])
+      vi.advanceTimersByTime(1)
+      expect(heard).toEqual(['ping', 'silence'])
+    })
+
+    it('a request takes the answer that waits in the socket', async () => {
+      const requests = new PendingRequests()
+      const answered = requests.await('1', 'example.org', 10_000)
+      stall(20_000)
+      requests.settle(xml('iq', { id: '1', type: 'result', from: 'example.org' }), 'a@b/c')
+      expect((await answered).attrs['type']).toBe('result')
+      expect(vi.getTimerCount()).toBe(0)
+    })
+
+    it('a request without an answer times out a second later', async () => {
+      const requests = new PendingRequests()
+      const outcome = vi.fn()
+      requests.await('1', 'example.org', 10_000).catch(outcome)
+      stall(20_000)
+      await vi.advanceTimersByTimeAsync(999)
+      expect(outcome).not.toHaveBeenCalled()
+      await vi.advanceTimersByTimeAsync(1)
+      expect(outcome).toHaveBeenCalledExactlyOnceWith(expect.any(RequestTimeout))
+    })
   })
 })
 
