@@ -6,7 +6,7 @@ import { Agenda } from './agenda.js'
 import type { Command } from './commands.js'
 import { type BridgeSettings, type Context, bareJid, count, health, log } from './context.js'
 import type { BridgeEvent } from './events.js'
-import { Departure } from './departure.js'
+import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
 import { type Injected, Injection } from './injection.js'
 import { LocalStates } from './local-states.js'
@@ -75,7 +75,7 @@ export class Bridge {
     this.#standing = new Standing(context, {
       onStreamUp: () => this.#members.streamUp(),
       onStreamDown: () => this.#streamDown(),
-      onMembersRead: (items) => this.#membersRead(items),
+      onMembersRead: (items) => this.#members.membersRead(items),
       onDisturbed: () => this.#members.resubscribe(),
       onProgress: () => this.#advance(),
       onNodesLost: () => this.#window.close(),
@@ -114,6 +114,7 @@ export class Bridge {
       ...this.#status,
       ...(this.#standing.jid !== undefined && { jid: this.#standing.jid }),
       isAsteriskFound: this.#isAsteriskFound,
+      hasOwnNodes: this.#standing.windowItems !== undefined,
       ownStates: this.#local.told.size,
       feedPending: this.#feed.pendingCount,
       feedLagMs: this.#feed.lagMs,
@@ -306,11 +307,6 @@ export class Bridge {
     this.#members.streamDown()
   }
 
-  #membersRead(items: readonly MemberItem[]): void {
-    for (const item of items) this.#members.consider(item)
-    this.#members.rivals.membersRead(items)
-  }
-
   #memberItemReceived(item: MemberItem): void {
     if (item.id === this.#context.settings.jid) this.#standing.ownItemReceived(item)
     else this.#members.consider(item)
@@ -326,12 +322,13 @@ export class Bridge {
   #advance(): void {
     const { windowItems } = this.#standing
     if (windowItems === undefined) return
+    if (!this.#members.rivals.isClear) return
     if (this.#departure.isBegun) {
       // The goodbye goes out even where nothing else was ever told.
       this.#feed.open()
       return
     }
-    if (!this.#members.rivals.isClear || !this.#local.isReady) return
+    if (!this.#local.isReady) return
     this.#standing.announce(this.#feed.epoch)
     this.#feed.open()
     this.#window.open(windowItems)
@@ -339,17 +336,19 @@ export class Bridge {
 
   #leave(): void {
     if (this.#departure.isBegun) return
-    this.#departure.begin()
+    this.#departure.begin(this.#injection.size)
     this.#window.close()
     this.#feed.bye()
     this.#advance()
     this.#injection.withdrawAll(() => this.#departure.asteriskLeft())
   }
 
-  #deleteNodes(): boolean {
-    if (this.#standing.jid === undefined) return false
+  #deleteNodes(): ReturnType<DepartureOutlets['deleteNodes']> {
+    this.#standing.end()
+    if (this.#standing.jid === undefined) return 'offline'
     this.#members.presence.leave()
+    if (!this.#members.rivals.isClear) return "another's"
     this.#context.emit({ to: 'cluster', do: 'deleteOwnNodes' })
-    return true
+    return 'deleting'
   }
 }

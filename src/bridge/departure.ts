@@ -1,15 +1,20 @@
 /** Going for good: goodbye, the own nodes deleted, everything withdrawn from the own PBX (rules 9 and 24). */
 import { type Context, log } from './context.js'
 
-/** How long the server, and Asterisk, are waited for before the member ends all the same. */
+/** How long the server, and Asterisk, are waited for before the member ends all the same … */
 const clusterMs = 5_000
 const asteriskMs = 10_000
+/** … and 1 s more for so many states that Asterisk has to take back (rule 25). */
+const statesPerSecond = 1_500
 /** Peers to whom the goodbye is a question (they hold another epoch) get their answer within this. */
 const lingerMs = 1_000
 
 export interface DepartureOutlets {
-  /** Deletes the own nodes and tells the peers; `clusterLeft` is to follow. `false` where the stream is down. */
-  deleteNodes(): boolean
+  /**
+   * Deletes the own nodes and tells the peers; `clusterLeft` is to follow. `offline`: the stream is down. `another's`: the
+   * nodes of this EID belong to another live member, and nothing was ever published.
+   */
+  deleteNodes(): 'deleting' | 'offline' | "another's"
 }
 
 export class Departure {
@@ -27,11 +32,12 @@ export class Departure {
     return this.#isBegun
   }
 
-  begin(): void {
+  /** Begins, with so many states to be withdrawn from Asterisk. */
+  begin(states: number): void {
     this.#isBegun = true
     log(this.context, 'info', 'leaving for good')
     this.#after('leave-cluster', clusterMs, () => this.#deleteNodes())
-    this.#after('leave-asterisk', asteriskMs, () => {
+    this.#after('leave-asterisk', asteriskMs + (1_000 * states) / statesPerSecond, () => {
       this.#failures.push(
         'Asterisk did not take back all that was injected: run leave again when it answers, or restart it',
       )
@@ -57,13 +63,16 @@ export class Departure {
   }
 
   #deleteNodes(): void {
-    if (this.outlets.deleteNodes()) {
+    const outcome = this.outlets.deleteNodes()
+    if (outcome === 'deleting') {
       this.#after('leave-cluster', clusterMs, () => this.clusterLeft())
       return
     }
-    this.#failures.push(
-      'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
-    )
+    if (outcome === 'offline') {
+      this.#failures.push(
+        'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
+      )
+    }
     this.clusterLeft()
   }
 

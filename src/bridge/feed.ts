@@ -120,6 +120,8 @@ export class Feed {
     this.#isAnswered = true
     health(this.context, 'feed', 'error')
     if (wasBye) {
+      // Not even a heartbeat follows: a publish could make the node again.
+      this.close()
       this.outlets.onByePublished()
     } else if (tookMs > restAboveMs) {
       const untilMs = this.context.nowMs + tookMs

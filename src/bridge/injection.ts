@@ -10,6 +10,8 @@ import { Lanes } from './lanes.js'
 import type { EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
 import { isSameState } from './state.js'
 
+const refusedRetryMs = 30_000
+
 /** A (EID, device) or (EID, mailbox) that was injected and not withdrawn, as the journal has it. */
 export interface Injected {
   readonly eid: EntityId
@@ -38,6 +40,8 @@ export class Injection {
   /** Every peer's count for a mailbox, the last change last. */
   readonly #claims = new Map<string, Map<EntityId, MailboxEntry>>()
   readonly #lanes: Lanes<Target>
+  /** What Asterisk refused and is to be given again. */
+  readonly #refused = new Set<Target>()
   #onIdle: (() => void) | undefined
   #isClosing = false
 
@@ -194,6 +198,7 @@ export class Injection {
     target.sending = undefined
     if (!failure) {
       target.held = sent
+      this.#accepted(target)
       if (sent && !target.wanted && isSameState(sent, withdrawal(target))) this.#drop(target)
       this.#reportIdle()
       return false
@@ -201,10 +206,32 @@ export class Injection {
     target.held = undefined
     count(this.context, 'injection_failures', { condition: failure.condition })
     if (failure.isTemporary) return true
-    const fields = { eid: target.eid, id: target.id, reason: failure.reason }
-    log(this.context, 'error', 'Asterisk refused an injection', fields)
-    this.#reportIdle()
+    this.#refuse(target, failure.reason)
     return false
+  }
+
+  #accepted(target: Target): void {
+    this.#refused.delete(target)
+    if (this.#refused.size === 0 && !this.context.agenda.has('injection-refused')) {
+      health(this.context, 'injection-refused', 'error')
+    }
+  }
+
+  /** What Asterisk refuses, say while its modules are reloaded, is given again later. */
+  #refuse(target: Target, reason: string): void {
+    this.#refused.add(target)
+    const fields = { eid: target.eid, id: target.id, reason }
+    log(this.context, 'error', 'Asterisk refused an injection', fields)
+    const text =
+      `Asterisk refuses states of the peers (${reason}): its lamps may be wrong. See that pjsip_hintbridge.conf is ` +
+      `included unchanged and its modules are loaded; it is tried again every ${refusedRetryMs / 1_000} s.`
+    health(this.context, 'injection-refused', 'error', text)
+    if (this.context.agenda.has('injection-refused')) return
+    this.context.agenda.set('injection-refused', this.context.nowMs + refusedRetryMs, () => {
+      const refused = [...this.#refused]
+      this.#refused.clear()
+      for (const each of refused) this.#lanes.enqueue(each)
+    })
   }
 
   /** What Asterisk holds is not known any more; nor will the answer under way tell, for it may be older. */
@@ -244,7 +271,7 @@ export class Injection {
   }
 
   #reportIdle(): void {
-    if (!this.#onIdle || this.#lanes.depth > 0) return
+    if (!this.#onIdle || this.#lanes.depth > 0 || this.#refused.size > 0) return
     const onIdle = this.#onIdle
     this.#onIdle = undefined
     onIdle()

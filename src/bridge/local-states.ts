@@ -31,7 +31,9 @@ export class LocalStates {
   readonly #fences: Readonly<Record<Kind, Fence>>
   readonly #ownedMailboxes = new Set<string>()
   readonly #givenAgainMs = new Map<string, number>()
-  #isDead = false
+  /** Its devices are withdrawn: it is dead, or its dump does not come. */
+  #isWithdrawn = false
+  /** Have both first fences returned? */
   #wasComplete = false
 
   constructor(
@@ -51,11 +53,11 @@ export class LocalStates {
   }
 
   /**
-   * May the table be published, announced and served? Not before the first fence; while a later fence is out it is
-   * held back; a PBX that died after its fence is known to have no devices.
+   * May the table be published, announced and served? Not before the first fences; while a later one for the devices is
+   * out they are held back; a PBX that died after its fence is known to have none.
    */
   get isReady(): boolean {
-    return this.#isDead ? this.#wasComplete : kinds.every((kind) => this.#fences[kind].isComplete)
+    return this.#wasComplete && (this.#isWithdrawn || this.#fences.device_state.isComplete)
   }
 
   report(entry: StateEntry): void {
@@ -63,13 +65,11 @@ export class LocalStates {
     const key = keyOf(entry.kind, entry.id)
     this.#fences[entry.kind].note(key, entry)
     this.#reported.set(key, entry)
-    if (this.isReady) this.#tell(key)
+    if (this.#mayTell(entry.kind)) this.#tell(key)
   }
 
   /** The PBX answers again, or for the first time. */
   found(): void {
-    this.context.agenda.cancel('pbx-grace')
-    this.#isDead = false
     for (const kind of kinds) this.restarted(kind)
   }
 
@@ -81,7 +81,7 @@ export class LocalStates {
         this.#reported.delete(key)
       }
     }
-    this.#fences[kind].begin()
+    this.#begin(kind)
   }
 
   refreshAnswered(kind: Kind, failure?: Failure): void {
@@ -92,20 +92,13 @@ export class LocalStates {
     this.#fences[kind].returned(nonce)
   }
 
-  /** The PBX is lost (rule 7): after `grace` its devices are withdrawn; its message counts stay (rule 22). */
+  /**
+   * The PBX is lost (rule 7): after `grace` its devices are withdrawn, unless its dump is back by then; its message
+   * counts stay (rule 22).
+   */
   lost(): void {
     for (const kind of kinds) this.#fences[kind].abandon()
-    const { graceMs } = this.context.settings.liveness
-    this.context.agenda.set('pbx-grace', this.context.nowMs + graceMs, () => {
-      if (!this.#wasComplete) return
-      this.#isDead = true
-      for (const [key, entry] of this.#reported) {
-        if (entry.kind === 'device_state') this.#reported.delete(key)
-      }
-      this.#tellAll()
-      log(this.context, 'warn', 'Asterisk is lost, its device states are withdrawn')
-      this.outlets.onReadiness()
-    })
+    this.#withdrawAfter('pbx-grace', this.context.settings.liveness.graceMs, 'Asterisk is lost')
   }
 
   /** The filters changed: tells what may be told now and withdraws what may not. */
@@ -114,16 +107,52 @@ export class LocalStates {
       if (!this.#mayShare(entry)) this.#reported.delete(key)
     }
     // What the filters kept out before is not in the table: only Asterisk knows it.
-    if (!this.#isDead) for (const kind of kinds) this.#fences[kind].begin()
+    for (const kind of kinds) if (this.#fences[kind].isComplete) this.#begin(kind)
+  }
+
+  /** Peers see what they held until the fence is back, but no longer than `stale_after` (rule 16). */
+  #begin(kind: Kind): void {
+    if (kind === 'device_state') {
+      const { staleAfterMs } = this.context.settings.liveness
+      this.#withdrawAfter('pbx-stale', staleAfterMs, 'Asterisk does not return the fence')
+    }
+    this.#fences[kind].begin()
+  }
+
+  #withdrawAfter(timer: string, delayMs: number, reason: string): void {
+    // A PBX that comes and goes must not put it off for ever.
+    if (this.context.agenda.has(timer)) return
+    this.context.agenda.set(timer, this.context.nowMs + delayMs, () => this.#withdraw(reason))
+  }
+
+  #withdraw(reason: string): void {
+    if (!this.#wasComplete || this.#isWithdrawn) return
+    this.#isWithdrawn = true
+    for (const [key, entry] of this.#reported) {
+      if (entry.kind === 'device_state') this.#reported.delete(key)
+    }
+    this.#tellAll('device_state')
+    log(this.context, 'warn', 'own device states are withdrawn', { reason })
+    this.outlets.onReadiness()
   }
 
   #dumped(kind: Kind, dump: Dump): void {
     for (const [key, entry] of this.#reported) {
       if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry)
     }
-    if (kinds.every((each) => this.#fences[each].isComplete)) this.#wasComplete = true
-    if (this.isReady) this.#tellAll()
+    if (kind === 'device_state') {
+      for (const timer of ['pbx-grace', 'pbx-stale']) this.context.agenda.cancel(timer)
+      this.#isWithdrawn = false
+    }
+    const isFirst = !this.#wasComplete
+    this.#wasComplete ||= kinds.every((each) => this.#fences[each].isComplete)
+    for (const each of isFirst ? kinds : [kind]) if (this.#mayTell(each)) this.#tellAll(each)
     this.outlets.onReadiness()
+  }
+
+  /** Nothing is told before both first fences, nor while a later one of that kind is out (rule 2). */
+  #mayTell(kind: Kind): boolean {
+    return this.#wasComplete && this.#fences[kind].isComplete
   }
 
   /** The dump did not name it (rule 1). */
@@ -137,8 +166,10 @@ export class LocalStates {
     this.#reported.set(key, { ...entry, newMessages: 0, oldMessages: 0 })
   }
 
-  #tellAll(): void {
-    for (const key of new Set([...this.#told.keys(), ...this.#reported.keys()])) this.#tell(key)
+  #tellAll(kind: Kind): void {
+    for (const key of new Set([...this.#told.keys(), ...this.#reported.keys()])) {
+      if (kindOfKey(key) === kind) this.#tell(key)
+    }
   }
 
   #tell(key: Key): void {

@@ -5,6 +5,7 @@
 import { type Context, bareJid, health, log } from './context.js'
 import type { Failure, NodeChange } from './events.js'
 import type { MemberItem } from './messages.js'
+import { withRemedy } from './remedies.js'
 
 const retryMs = 5_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
@@ -35,6 +36,7 @@ export class Standing {
   /** Was the announcement acknowledged before the last reading of `members` was asked for? */
   #isExpected = false
   #isAcknowledged = false
+  #isEnded = false
 
   constructor(
     private readonly context: Context,
@@ -97,9 +99,9 @@ export class Standing {
 
   nodesFailed(failure: Failure): void {
     if (failure.condition === 'disconnected' || this.jid === undefined) return
-    const text = `failed to make the own pubsub nodes: ${failure.reason}`
+    const text = withRemedy(failure, 'nodes', this.context.settings)
     health(this.context, 'nodes', 'error', text)
-    log(this.context, 'error', 'own nodes not made', { reason: failure.reason })
+    log(this.context, 'error', 'own nodes not made', { reason: text })
     // The peers' states can be followed all the same.
     this.readMembers()
     this.#after('nodes', failure.isTemporary ? retryMs : hopelessRetryMs, () => this.#makeNodes())
@@ -169,7 +171,8 @@ export class Standing {
 
   membersUnread(failure: Failure): void {
     if (failure.condition === 'disconnected' || this.jid === undefined) return
-    health(this.context, 'members-read', 'error', `failed to read the members: ${failure.reason}`)
+    const text = withRemedy(failure, 'members', this.context.settings)
+    health(this.context, 'members-read', 'error', text)
     if (failure.condition === 'item-not-found') {
       // What is missing although it was just made is not made again at once.
       this.#after('nodes', this.#isMembersMissing ? retryMs : 0, () => this.#makeNodes())
@@ -196,7 +199,7 @@ export class Standing {
   announceFailed(failure: Failure): void {
     this.#announcedEpoch = undefined
     if (failure.condition === 'disconnected' || this.jid === undefined) return
-    const text = `failed to publish the member item: ${failure.reason}`
+    const text = withRemedy(failure, 'members', this.context.settings)
     health(this.context, 'announce', 'error', text)
     if (failure.condition === 'item-not-found') this.nodesLost()
     this.#after('announce', failure.isTemporary ? retryMs : hopelessRetryMs, () =>
@@ -204,7 +207,13 @@ export class Standing {
     )
   }
 
+  /** This member goes for good: nothing of its own is made again. */
+  end(): void {
+    this.#isEnded = true
+  }
+
   #makeNodes(): void {
+    if (this.#isEnded) return
     this.context.emit({ to: 'cluster', do: 'makeOwnNodes' })
   }
 

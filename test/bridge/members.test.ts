@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { MemberItem } from '../../src/bridge/messages.js'
 import { Dialogue, emptyBatch, epochOf, failed, memberItem, statusOf } from './harness.js'
-import { device, eidOf, fullJidOf, jidOf, mailbox, service } from './settings.js'
+import { device, eidOf, fullJidOf, jidOf, mailbox, service, settings } from './settings.js'
 
 const b = eidOf(2)
 const busy = device('PJSIP/1', 'BUSY')
@@ -100,6 +101,34 @@ describe('a member that is seen', () => {
   })
 })
 
+describe('a member that refuses this one', () => {
+  it('is named with the remedy, and logged once until it is in sync', () => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
+    for (let round = 0; round < 3; round += 1) {
+      dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk('forbidden')
+      // The server of that member refuses now and then too.
+      const failure = failed('forbidden', false)
+      dialogue.post({ type: 'SubscribeFailed', member: jidOf(2), failure }).failAsk('forbidden')
+    }
+    expect(dialogue.take('log').map(({ fields }) => fields?.['problem'])).toEqual([
+      `it refuses this member: name ${jidOf(1)} under trust in its configuration`,
+      'the server says forbidden: the access_model of that node is to be open, as its bridge makes it',
+    ])
+    expect(dialogue.health(`member:${jidOf(2)}`)).toContain(`name ${jidOf(1)} under trust`)
+    dialogue
+      .post({ type: 'Subscribed', member: jidOf(2) })
+      .answerAsk(2)
+      .answerPull(2, [])
+    expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
+    dialogue
+      .clear()
+      .post({ type: 'Subscribed', member: jidOf(2) })
+      .failAsk('forbidden')
+    expect(dialogue.take('log')).toHaveLength(1)
+  })
+})
+
 describe('a member item', () => {
   it.each<[string, Partial<MemberItem>]>([
     ['that trust does not name', { id: 'mallory@example.org', jid: 'mallory@example.org/x' }],
@@ -111,6 +140,45 @@ describe('a member item', () => {
     expect(dialogue.names()).toEqual([])
     expect(dialogue.takeOne('count').counter).toBe('refused_items')
     expect(dialogue.health('members')).toContain('is refused')
+  })
+
+  it('is complained of once while it is there, and again when it comes back (rule 18)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    const alien = memberItem(2, { id: 'mallory@example.org', jid: 'mallory@example.org/x' })
+    const read = (...items: MemberItem[]) => dialogue.post({ type: 'MembersRead', items })
+    read(alien)
+    expect(dialogue.health('members')).toContain('mallory@example.org is refused')
+    expect(
+      read(alien)
+        .take('health')
+        .map(({ key }) => key),
+    ).not.toContain('members')
+    expect(dialogue.take('log')).toHaveLength(1)
+    read()
+    const cleared = dialogue.take('health').filter(({ key }) => key === 'members')
+    expect(cleared).toMatchObject([{ severity: 'warning' }])
+    expect(cleared[0]?.text).toBeUndefined()
+    expect(read(alien).health('members')).toContain('mallory@example.org is refused')
+    expect(dialogue.take('log')).toHaveLength(1)
+  })
+
+  it('is no longer complained of when trust names it (rule 18)', () => {
+    const trusting = (isTrusted: BridgeSettings['isTrusted']) => settings(1, { isTrusted })
+    const dialogue = new Dialogue({ settings: trusting((jid) => jid !== jidOf(2)) }).ready()
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(dialogue.health('members')).toContain(`${jidOf(2)} is refused`)
+    const commands = dialogue.bridge.reconfigure(
+      trusting(() => true),
+      dialogue.nowMs,
+    )
+    expect(commands).toContainEqual({ to: 'cluster', do: 'readMembers' })
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(dialogue.take('health')).toContainEqual({
+      to: 'observe',
+      do: 'health',
+      key: 'members',
+      severity: 'warning',
+    })
   })
 
   it('whose JID answers for another EID is refused (rule 18)', () => {
@@ -252,6 +320,13 @@ describe('a member whose stream ends', () => {
   })
 })
 
+function withDeadAfter(dialogue: Dialogue, deadAfterMs: number): Dialogue {
+  const running = settings(1)
+  const liveness = { ...running.liveness, deadAfterMs }
+  dialogue.bridge.reconfigure({ ...running, liveness }, dialogue.nowMs)
+  return dialogue
+}
+
 describe('a member', () => {
   it('without any sign for dead_after is dead (rule 21)', () => {
     const dialogue = joined().pass(29_999)
@@ -259,6 +334,18 @@ describe('a member', () => {
     dialogue.pass(1)
     expect(life(dialogue)).toBe('dead')
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
+  it('is watched by the dead_after that was read again while it lives', () => {
+    const longer = withDeadAfter(joined(), 60_000).pass(59_999)
+    expect(life(longer)).toBe('alive')
+    longer.pass(1)
+    expect(life(longer)).toBe('dead')
+    // The timer that runs is of the old limit; from then on the new one holds.
+    const shorter = withDeadAfter(joined().pass(29_000).batch(2, 2), 20_000).pass(19_999)
+    expect(life(shorter)).toBe('alive')
+    shorter.pass(1)
+    expect(life(shorter)).toBe('dead')
   })
 
   it('joins anew with its next sign of life (rule 22)', () => {
@@ -430,7 +517,7 @@ describe('leaving', () => {
   it('ends all the same where neither answers, and says what remains', () => {
     const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' })
     dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).post({ type: 'LeaveRequested' })
-    dialogue.pass(10_000)
+    dialogue.pass(11_000)
     expect(dialogue.takeOne('left').failures).toHaveLength(2)
   })
 
