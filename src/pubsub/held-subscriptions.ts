@@ -10,10 +10,13 @@ import { subscriptions } from './subscriptions.js'
  */
 export class HeldSubscriptions {
   private readonly byService = new Map<string, Promise<Set<string>>>()
-  /** Known to be gone, whatever the service lists. */
+  /** What was subscribed to on this stream, or tried to be. */
+  private readonly wanted = new Set<string>()
+  /** Of what is or was held: known to be gone, whatever the service lists. */
   private readonly gone = new Set<string>()
   /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
   async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
+    this.wanted.add(keyOf(service.service, node))
     const held = await this.read(service, jid)
     if (held.has(node) && !this.gone.has(keyOf(service.service, node))) return
     await this.renew(service, node, jid)
@@ -24,6 +27,7 @@ export class HeldSubscriptions {
    * deleted, also when there is a new node of that name.
    */
   async renew(service: PubsubService, node: string, jid: string): Promise<void> {
+    this.wanted.add(keyOf(service.service, node))
     await subscribe(service, node, jid)
     this.gone.delete(keyOf(service.service, node))
     const held = await this.byService.get(service.service)?.catch(() => undefined)
@@ -42,14 +46,17 @@ export class HeldSubscriptions {
 
   /** The subscription is gone, or not to be relied on. */
   async forget(service: string, node: string): Promise<void> {
-    this.gone.add(keyOf(service, node))
+    const key = keyOf(service, node)
+    // A service may name any number of nodes: only those that concern this stream are remembered.
+    if (this.wanted.has(key)) this.gone.add(key)
     const held = await this.byService.get(service)?.catch(() => undefined)
-    held?.delete(node)
+    if (held?.delete(node)) this.gone.add(key)
   }
 
   /** The stream has ended. */
   clear(): void {
     this.byService.clear()
+    this.wanted.clear()
     this.gone.clear()
   }
 

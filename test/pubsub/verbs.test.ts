@@ -232,6 +232,16 @@ describe('HeldSubscriptions', () => {
     expect(verbs(fake).slice(3)).toEqual(['subscriptions', 'subscribe node="held"'])
   })
 
+  it('remembers nothing of nodes that it never held, however many it is told are gone', async () => {
+    const { fake, held } = setUp()
+    await held.ensure(fake.pubsub, 'held', jid)
+    await held.forget('pubsub.example.org', 'new')
+    fake.answer = () => pubsubText(`<subscriptions>${listed('new')}</subscriptions>`)
+    held.doubt('pubsub.example.org')
+    await held.ensure(fake.pubsub, 'new', jid)
+    expect(verbs(fake)).toEqual(['subscriptions', 'subscriptions'])
+  })
+
   it('subscribes anew where that is asked for, whatever the service lists (COMPAT Prosody)', async () => {
     const { fake, held } = setUp()
     await held.ensure(fake.pubsub, 'held', jid)
