@@ -1,5 +1,5 @@
 /** Life and death of the peers: the timers between a sign of life and a death (rules 15, 16, 21 to 23). */
-import type { Context } from './context.js'
+import type { BridgeSettings, Context } from './context.js'
 import { log } from './context.js'
 import type { Peer } from './peer.js'
 
@@ -80,24 +80,33 @@ export class Vitality {
   }
 
   #watch(peer: Peer): void {
-    const { heartbeatMs, deadAfterMs } = this.context.settings.liveness
-    this.#watchFor(peer, 'quiet', 1.5 * heartbeatMs, () => this.outlets.onQuiet(peer))
-    this.#watchFor(peer, 'dead', deadAfterMs, () => this.#die(peer, 'silence'))
+    const limits = (): BridgeSettings['liveness'] => this.context.settings.liveness
+    const quietAfterMs = (): number => 1.5 * limits().heartbeatMs
+    this.#watchFor(peer, 'quiet', quietAfterMs, () => this.outlets.onQuiet(peer))
+    this.#watchFor(
+      peer,
+      'dead',
+      () => limits().deadAfterMs,
+      () => this.#die(peer, 'silence'),
+    )
   }
 
-  /** Does `act` when nothing was heard for so long, and goes on watching; the timer is not moved at every sign of life. */
-  #watchFor(peer: Peer, name: 'quiet' | 'dead', limitMs: number, act: () => void): void {
+  /**
+   * Does `act` when nothing was heard for so long, and goes on watching; the timer is not moved at every sign of life, nor
+   * when the configuration is read again: the limit is read when it runs.
+   */
+  #watchFor(peer: Peer, name: 'quiet' | 'dead', limit: () => number, act: () => void): void {
     const arm = (atMs: number): void =>
       this.context.agenda.set(timer(name, peer), atMs, () => {
-        const quietMs = this.context.nowMs - peer.lastHeardMs
-        if (quietMs < limitMs) {
-          arm(peer.lastHeardMs + limitMs)
+        const dueMs = peer.lastHeardMs + limit()
+        if (this.context.nowMs < dueMs) {
+          arm(dueMs)
           return
         }
-        arm(this.context.nowMs + limitMs)
+        arm(this.context.nowMs + limit())
         act()
       })
-    arm(this.context.nowMs + limitMs)
+    arm(this.context.nowMs + limit())
   }
 
   #die(peer: Peer, reason: string): void {

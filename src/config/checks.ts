@@ -57,28 +57,38 @@ function checkLoopback(
   return [{ path, value: formatHostPort(address), message }]
 }
 
-/** What makes the rules on life and death (13, 21, 23) work at all. */
 function checkLiveness(tree: unknown): ConfigProblem[] {
   const read = (key: string, fallback: string): number | undefined =>
     parseDuration(textOr(tree, `liveness.${key}`, fallback) ?? '')
-  const heartbeat = read('heartbeat', defaults.heartbeat)
-  const deadAfter = read('dead_after', defaults.deadAfter)
-  const grace = read('grace', defaults.grace)
-  const staleAfter = read('stale_after', defaults.staleAfter)
+  return checkDurations({
+    heartbeatMs: read('heartbeat', defaults.heartbeat),
+    deadAfterMs: read('dead_after', defaults.deadAfter),
+    graceMs: read('grace', defaults.grace),
+    staleAfterMs: read('stale_after', defaults.staleAfter),
+  })
+}
+
+type Durations = {
+  readonly [Name in 'heartbeatMs' | 'deadAfterMs' | 'graceMs' | 'staleAfterMs']: number | undefined
+}
+
+/** What makes the rules on life and death (13, 21, 23) work at all; a duration that is not known demands nothing. */
+export function checkDurations(durations: Durations): ConfigProblem[] {
+  const { heartbeatMs, deadAfterMs, graceMs, staleAfterMs } = durations
   const problems: ConfigProblem[] = []
-  if (deadAfter === undefined) return problems
-  const value = formatDuration(deadAfter)
-  if (heartbeat !== undefined && deadAfter < 2 * heartbeat) {
-    const message = `must be at least two heartbeats (${formatDuration(2 * heartbeat)}): one that is late is not death`
+  if (deadAfterMs === undefined) return problems
+  const value = formatDuration(deadAfterMs)
+  if (heartbeatMs !== undefined && deadAfterMs < 2 * heartbeatMs) {
+    const message = `must be at least two heartbeats (${formatDuration(2 * heartbeatMs)}): one that is late is not death`
     problems.push({ path: 'liveness.dead_after', value, message })
   }
-  if (grace !== undefined && grace >= deadAfter) {
+  if (graceMs !== undefined && graceMs >= deadAfterMs) {
     const message = `must be shorter than liveness.dead_after (${value})`
-    problems.push({ path: 'liveness.grace', value: formatDuration(grace), message })
+    problems.push({ path: 'liveness.grace', value: formatDuration(graceMs), message })
   }
-  if (staleAfter !== undefined && staleAfter < deadAfter) {
+  if (staleAfterMs !== undefined && staleAfterMs < deadAfterMs) {
     const message = `must be at least liveness.dead_after (${value})`
-    problems.push({ path: 'liveness.stale_after', value: formatDuration(staleAfter), message })
+    problems.push({ path: 'liveness.stale_after', value: formatDuration(staleAfterMs), message })
   }
   return problems
 }

@@ -1,4 +1,5 @@
-import type { Config } from './config.js'
+import { checkDurations } from './checks.js'
+import type { Config, LivenessConfig } from './config.js'
 
 export interface Reload {
   /** The running configuration with what may change while it runs taken from the fresh one. */
@@ -16,20 +17,29 @@ export function planReload(running: Config, fresh: Config): Reload {
   const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
     (path) => before.get(path) !== after.get(path),
   )
-  const applied = changed.filter((path) => live.test(path))
-  const restartNeeded = changed.filter((path) => !live.test(path))
+  const liveness = mergeLiveness(running.liveness, fresh.liveness)
+  const isLive = (path: string): boolean =>
+    live.test(path) && !(liveness === running.liveness && path.startsWith('liveness.'))
+  const applied = changed.filter(isLive)
+  const restartNeeded = changed.filter((path) => !isLive(path))
   if (!running.xmpp.password.equals(fresh.xmpp.password)) applied.push('xmpp.password')
   // Asterisk must be told of a new SIP password too, and takes one of both up only as a whole.
   if (!running.asterisk.sip.password.equals(fresh.asterisk.sip.password)) {
     restartNeeded.push('asterisk.sip.password')
   }
-  return { config: merge(running, fresh), applied, restartNeeded }
+  return { config: merge(running, fresh, liveness), applied, restartNeeded }
 }
 
 const live =
   /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
-function merge(running: Config, fresh: Config): Config {
+/** The fresh durations with the heartbeat that runs; all of the running ones where those make no sense with it. */
+function mergeLiveness(running: LivenessConfig, fresh: LivenessConfig): LivenessConfig {
+  const merged = Object.freeze({ ...fresh, heartbeatMs: running.heartbeatMs })
+  return checkDurations(merged).length === 0 ? merged : running
+}
+
+function merge(running: Config, fresh: Config, liveness: LivenessConfig): Config {
   const keepSwitches = <Share extends { publish: boolean; subscribe: boolean }>(
     from: Share,
     { publish, subscribe }: { publish: boolean; subscribe: boolean },
@@ -43,7 +53,7 @@ function merge(running: Config, fresh: Config): Config {
       device_state: keepSwitches(fresh.share.device_state, running.share.device_state),
       message_waiting: keepSwitches(fresh.share.message_waiting, running.share.message_waiting),
     }),
-    liveness: Object.freeze({ ...fresh.liveness, heartbeatMs: running.liveness.heartbeatMs }),
+    liveness,
     log: fresh.log,
   })
 }

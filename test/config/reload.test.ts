@@ -48,4 +48,25 @@ http: { listen: '127.0.0.1:9596' }
     expect(config.log.level).toBe('debug')
     expect(config.xmpp.password.reveal()).toBe('new-pw')
   })
+
+  it('keeps all durations where the fresh ones make no sense with the heartbeat that runs', () => {
+    const running = load('')
+    const fresh = load('liveness: { heartbeat: 2s, dead_after: 5s, grace: 1s, audit: 10m }')
+    const { config, applied, restartNeeded } = planReload(running, fresh)
+    expect(config.liveness).toEqual(running.liveness)
+    expect(applied).toEqual([])
+    expect(restartNeeded).toEqual([
+      'liveness.heartbeat',
+      'liveness.dead_after',
+      'liveness.grace',
+      'liveness.audit',
+    ])
+  })
+
+  it('applies durations that make sense with the heartbeat that runs, without the fresh one', () => {
+    const fresh = load('liveness: { heartbeat: 12s, dead_after: 40s }')
+    const { config, applied, restartNeeded } = planReload(load(''), fresh)
+    expect(config.liveness).toMatchObject({ heartbeatMs: 10_000, deadAfterMs: 40_000 })
+    expect([applied, restartNeeded]).toEqual([['liveness.dead_after'], ['liveness.heartbeat']])
+  })
 })
