@@ -217,7 +217,6 @@ export class Bridge {
 
   #asteriskFound(): void {
     this.#isAsteriskFound = true
-    health(this.#context, 'asterisk', 'error')
     this.#local.found()
     this.#injection.again('device_state')
     this.#injection.again('message_waiting')
@@ -226,7 +225,6 @@ export class Bridge {
 
   #asteriskLost(reason: string): void {
     this.#isAsteriskFound = false
-    health(this.#context, 'asterisk', 'error', `Asterisk does not answer: ${reason}`)
     this.#injection.close()
     this.#local.lost()
   }

@@ -35,7 +35,9 @@ export class Claims {
   }
 
   #refuse(item: MemberItem): void {
-    this.objections.complain(item, 'its full JID does not vouch for it')
+    this.objections.complain(item, 'its full JID does not vouch for it', {
+      isLate: true,
+    })
   }
 }
 

@@ -3,8 +3,9 @@
  * (rules 12, 14 to 16, 18, 21 to 23).
  */
 import { type Asker, Asks } from './asks.js'
+import { Census } from './census.js'
 import { Claims } from './claims.js'
-import { type Context, bareJid, count, health, log } from './context.js'
+import { type Context, bareJid, count, log } from './context.js'
 import type { BridgeEvent, Failure } from './events.js'
 import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
@@ -13,9 +14,11 @@ import { Objections, objectionTo } from './objections.js'
 import type { Peer } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
+import { withRemedy } from './remedies.js'
 import { Rivals } from './rivals.js'
 import { Roster } from './roster.js'
 import type { EntityId, StateEntry } from './state.js'
+import { Troubles } from './troubles.js'
 import { Vitality } from './vitality.js'
 
 /** While a peer is up but not ready it is asked this often, plus jitter. */
@@ -45,6 +48,8 @@ export class Members {
   readonly #giving: Giving
   readonly #objections: Objections
   readonly #claims: Claims
+  readonly #census: Census
+  readonly #troubles: Troubles
   /** The epoch in which a member said goodbye (rule 12). */
   readonly #departed = new Map<string, string>()
 
@@ -59,6 +64,10 @@ export class Members {
     })
     this.#giving = new Giving(context, injection, this.#roster)
     this.#objections = new Objections(context)
+    this.#census = new Census(context, injection, this.#roster, (peer) =>
+      this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
+    )
+    this.#troubles = new Troubles(context)
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.presence = new Presence(context)
@@ -112,6 +121,15 @@ export class Members {
     })
   }
 
+  /** Judges all of `members`. */
+  membersRead(items: readonly MemberItem[]): void {
+    this.#objections.read(() => {
+      for (const item of items) this.consider(item)
+    })
+    this.rivals.membersRead(items)
+    this.#census.read(items)
+  }
+
   /** Judges one item of `members` (rule 18). */
   consider(item: MemberItem): void {
     const { settings } = this.context
@@ -132,6 +150,7 @@ export class Members {
     const known = this.#roster.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
     if (this.#departed.get(item.id) === item.epoch) return
+    if (!this.#roster.get(item.id) && !this.#census.admits(item)) return
     const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
     const isNews = hasMoved || peer.item.epoch !== item.epoch
@@ -203,7 +222,8 @@ export class Members {
   subscribeFailed(jid: string, failure: Failure): void {
     const peer = this.#roster.get(jid)
     if (!peer || failure.condition === 'disconnected') return
-    this.#complain(jid, `its feed cannot be subscribed to: ${failure.reason}`)
+    const reason = withRemedy(failure, 'feed', this.context.settings)
+    this.#troubles.raise(jid, 'feed', reason)
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
     this.#inquire(peer)
     this.#meetLater(peer, subscribeRetryMs)
@@ -212,13 +232,13 @@ export class Members {
   /** What an absent member's retained node holds (rule 22). */
   retainedRead(eid: EntityId, entries: readonly StateEntry[]): void {
     const peer = this.#roster.holder(eid)
-    if (peer?.life === 'dead') peer.replica.takeRetained(entries)
+    if (peer?.life === 'dead' && mayTakeRetained(peer)) peer.replica.takeRetained(entries)
   }
 
   /** It could not be read: the next look at `members` tries again. */
   retainedUnread(eid: EntityId): void {
     const peer = this.#roster.holder(eid)
-    if (peer?.life === 'dead' && peer.replica.size === 0) peer.life = 'unknown'
+    if (peer?.life === 'dead' && peer.replica.size === 0) peer.isRetainedUnread = true
   }
 
   /** Nodes were disturbed: subscriptions may be gone. */
@@ -226,11 +246,23 @@ export class Members {
     for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, true)
   }
 
-  /** Drops what is kept of a member, its message counts too (rule 22); `false` where it is not known. */
-  forget(jid: string): boolean {
-    const peer = this.#roster.get(jid)
-    if (peer) this.#depart(peer, 'it was forgotten')
-    return peer !== undefined
+  /**
+   * Drops what is kept of a member, its message counts too (rule 22), by its bare JID or, where it is not known any
+   * more, its EID or full JID; `false` where nothing is kept.
+   */
+  forget(member: string): boolean {
+    const peer = this.#roster.get(member)
+    if (peer) {
+      this.#depart(peer, 'it was forgotten')
+      return true
+    }
+    // The resource of a full JID is the EID (rule 20).
+    const eid = this.#census.entityIdOf(member) ?? member.slice(member.indexOf('/') + 1)
+    const holder = this.#roster.holder(eid)
+    if (!holder) return this.injection.withdrawMember(eid)
+    if (member !== eid && member !== holder.item.jid) return false
+    this.#depart(holder, 'it was forgotten')
+    return true
   }
 
   /** The configuration was read again: trust and filters may have changed. */
@@ -309,19 +341,21 @@ export class Members {
     peer.isStale = false
     if (wasStale) this.#giving.giveAll(peer)
     this.injection.confirm(peer.eid)
-    health(this.context, `member:${peer.jid}`, 'warning')
+    this.#troubles.clear(peer.jid)
   }
 
   #unanswered(peer: Peer, failure: Failure): void {
     if (failure.condition === 'disconnected' || this.#roster.get(peer.jid) !== peer) return
     if (failure.condition === 'forbidden') {
-      this.#complain(peer.jid, 'it refuses this member: its trust does not name this JID')
+      const remedy = `name ${this.context.settings.jid} under trust in its configuration`
+      this.#troubles.raise(peer.jid, 'refuses', `it refuses this member: ${remedy}`)
       this.#pulls.requestLater(peer, forbiddenRetryMs)
       return
     }
     switch (peer.life) {
       case 'unknown':
         peer.life = 'dead'
+        this.context.agenda.cancel(`ask:${peer.jid}`)
         this.#readRetained(peer)
         if (absences.has(failure.condition)) this.#releaseInherited(peer)
         return
@@ -331,6 +365,7 @@ export class Members {
         this.#pulls.requestLater(peer)
         return
       case 'dead':
+        if (peer.isRetainedUnread) this.#readRetained(peer)
         return
     }
   }
@@ -344,9 +379,11 @@ export class Members {
   }
 
   #readRetained(peer: Peer): void {
+    if (!mayTakeRetained(peer)) return
+    peer.isRetainedUnread = false
     const { service, eid } = peer.item
     const kind = 'message_waiting'
-    this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
+    this.context.emit({ to: 'cluster', do: 'readWindow', member: peer.jid, service, eid, kind })
   }
 
   #died(peer: Peer): void {
@@ -382,7 +419,7 @@ export class Members {
     // Who claimed the EID of another leaves the feed to its holder.
     if (!this.#roster.holder(eid))
       this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
-    health(this.context, `member:${peer.jid}`, 'warning')
+    this.#troubles.clear(peer.jid)
     this.#giving.dismissed(peer)
     this.#judgeRefused(eid)
   }
@@ -396,7 +433,7 @@ export class Members {
     this.#giving.giveHeirs(peer.eid)
     if (!isNews) return
     count(this.context, 'refused_members', { reason: 'identity' })
-    this.#complain(peer.jid, `it is refused: ${reason}`)
+    this.#troubles.raise(peer.jid, 'refused', `it is refused: ${reason}`)
   }
 
   #release(peer: Peer): void {
@@ -418,9 +455,9 @@ export class Members {
     peer.refusal = undefined
     this.#meet(peer, false)
   }
+}
 
-  #complain(jid: string, what: string): void {
-    health(this.context, `member:${jid}`, 'warning', `${jid}: ${what}`)
-    log(this.context, 'warn', 'member has a problem', { peer: jid, problem: what })
-  }
+/** Where the publisher is hidden anybody may have written its item, with a service of his own: it must have answered. */
+function mayTakeRetained({ isBelieved, item }: Peer): boolean {
+  return isBelieved || item.publisher !== undefined
 }

@@ -24,6 +24,8 @@ export interface Overview extends Status {
   /** The own full JID while the stream is up. */
   readonly jid?: string
   readonly isAsteriskFound: boolean
+  /** The own pubsub nodes are there. */
+  readonly hasOwnNodes: boolean
   /** How many own states the cluster has been told. */
   readonly ownStates: number
   readonly feedPending: number
@@ -59,6 +61,7 @@ export function unreadiness(overview: Overview): string[] {
   const reasons: string[] = []
   if (!overview.isAsteriskFound) reasons.push('Asterisk does not answer')
   if (overview.jid === undefined) reasons.push('the XMPP stream is down')
+  else if (!overview.hasOwnNodes) reasons.push('the own pubsub nodes are not made')
   if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
   for (const { jid, life, isSynced, refusal } of overview.members) {
     const isExpected = refusal === undefined && (life === 'alive' || life === 'suspected')

@@ -1,5 +1,6 @@
 /** The own standing in the cluster: nodes first, then the fence, then the announcement (rules 2 and 17). */
 import { describe, expect, it } from 'vitest'
+import { unreadiness } from '../../src/bridge/overview.js'
 import { Dialogue, failed, memberItem } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, service } from './settings.js'
 
@@ -29,15 +30,34 @@ describe('a member that comes', () => {
     const dialogue = new Dialogue().found().clear().post(up).clear()
     dialogue.post({ type: 'OwnNodesFailed', failure: failed('forbidden', false) })
     expect(dialogue.health('nodes')).toBe(
-      'failed to make the own pubsub nodes: the server says forbidden',
+      `the server says forbidden: let ${jidOf(1)} create nodes (Prosody: admins of the pubsub component, then restart ` +
+        'Prosody; ejabberd: access_createnode), or delete the node that another account owns',
     )
     dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(unreadiness(dialogue.bridge.overview())).toEqual(['the own pubsub nodes are not made'])
     expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: false })
     expect(dialogue.take('announce')).toEqual([])
     expect(dialogue.clear().pass(30_000).take('makeOwnNodes')).toHaveLength(1)
     dialogue.post(made).post(read)
     expect(dialogue.take('announce')).toHaveLength(1)
+    expect(unreadiness(dialogue.bridge.overview())).not.toContain(
+      'the own pubsub nodes are not made',
+    )
   })
+
+  it.each(['remote-server-not-found', 'service-unavailable', 'item-not-found'])(
+    'asks whether the service is named right where that answers %s',
+    (condition) => {
+      const dialogue = new Dialogue().found().post(up).clear()
+      const hint = `the server says ${condition}: does xmpp.pubsub name the pubsub service of your server?`
+      dialogue.post({ type: 'OwnNodesFailed', failure: failed(condition) })
+      expect(dialogue.health('nodes')).toContain(hint)
+      dialogue.post({ type: 'MembersUnread', failure: failed(condition) })
+      expect(dialogue.health('members-read')).toContain(hint)
+      dialogue.post({ type: 'AnnounceFailed', failure: failed(condition) })
+      expect(dialogue.health('announce')).toContain(hint)
+    },
+  )
 
   it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
     const elsewhere = { ...memberItem(3), service: 'pubsub.example.net' }

@@ -1,0 +1,60 @@
+/** What the administrator can do about a failure, by the condition that the XMPP service named; texts are never looked at. */
+import type { BridgeSettings } from './context.js'
+import type { Failure } from './events.js'
+
+/** What was asked of a service: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
+export type Asked = 'nodes' | 'members' | 'feed'
+
+type Remedy = (settings: BridgeSettings) => string
+
+const nameService: Remedy = ({ service }) =>
+  `does xmpp.pubsub name the pubsub service of your server? It says ${service}`
+const allowNodes: Remedy = ({ jid }) =>
+  `let ${jid} create nodes (Prosody: admins of the pubsub component, then restart Prosody; ejabberd: access_createnode), ` +
+  `or delete the node that another account owns`
+const openMembers: Remedy = ({ jid }) =>
+  `let ${jid} publish to and subscribe to the node of the members: its publish_model and access_model are to be open`
+const openFeed: Remedy = () => 'the access_model of that node is to be open, as its bridge makes it'
+const reachService: Remedy = () =>
+  'see that your server reaches that service (federation, DNS), and that xmpp.pubsub of that member names it'
+const awaitPeer: Remedy = () => 'that node is made again when its bridge runs: see whether it does'
+const seeServer: Remedy = () => 'see whether the XMPP server and the way to it are overloaded'
+
+const unreached = ['remote-server-not-found', 'service-unavailable', 'feature-not-implemented']
+const barred = ['forbidden', 'not-allowed', 'not-authorized']
+const slow = ['timeout', 'remote-server-timeout', 'resource-constraint']
+
+function table(rows: readonly [readonly string[], Remedy][]): ReadonlyMap<string, Remedy> {
+  return new Map(
+    rows.flatMap(([conditions, remedy]) => conditions.map((one) => [one, remedy] as const)),
+  )
+}
+
+const remedies: Readonly<Record<Asked, ReadonlyMap<string, Remedy>>> = {
+  nodes: table([
+    [barred, allowNodes],
+    [[...unreached, 'item-not-found'], nameService],
+    [slow, seeServer],
+  ]),
+  members: table([
+    [barred, openMembers],
+    [[...unreached, 'item-not-found'], nameService],
+    [slow, seeServer],
+  ]),
+  feed: table([
+    [barred, openFeed],
+    [unreached, reachService],
+    [['item-not-found'], awaitPeer],
+    [slow, seeServer],
+  ]),
+}
+
+/** The failure's reason, and what can be done about it where the table knows. */
+export function withRemedy(
+  { condition, reason }: Failure,
+  asked: Asked,
+  settings: BridgeSettings,
+): string {
+  const remedy = remedies[asked].get(condition)
+  return remedy === undefined ? reason : `${reason}: ${remedy(settings)}`
+}
