@@ -6,6 +6,34 @@ import { device, eidOf, jidOf, mailbox } from './settings.js'
 
 const b = eidOf(2)
 
+describe('what Asterisk refuses', () => {
+  const refused = failed('404', false)
+
+  it('is given again after 30 s, with an alarm until it is taken', () => {
+    const dialogue = new Dialogue().ready().joined(2).batch(2, 2, device('PJSIP/1', 'INUSE'))
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.post({ type: 'InjectionAnswered', lane, failure: refused })
+    expect(dialogue.health('injection-refused')).toContain('pjsip_hintbridge.conf')
+    dialogue.pass(20_000).batch(2, 3)
+    expect(dialogue.pass(9_999).take('inject')).toEqual([])
+    expect(dialogue.pass(1).injected()).toEqual([`${b} PJSIP/1 INUSE`])
+    expect(dialogue.take('health').map(({ key, text }) => [key, text])).toContainEqual([
+      'injection-refused',
+      undefined,
+    ])
+  })
+
+  it('is no withdrawal: leave says that Asterisk did not take all back', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'INUSE')])
+    dialogue.injected()
+    dialogue.post({ type: 'LeaveRequested' }).post({ type: 'OwnNodesDeleted' })
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.post({ type: 'InjectionAnswered', lane, failure: refused })
+    expect(dialogue.take('left')).toEqual([])
+    expect(dialogue.pass(11_000).takeOne('left').failures).toHaveLength(1)
+  })
+})
+
 describe('a withdrawal', () => {
   it.each([
     ['PJSIP/1001', 'INVALID'],

@@ -142,6 +142,37 @@ describe('what is shared of the own PBX', () => {
   })
 })
 
+describe('a PBX whose fence does not come back', () => {
+  const held = [device('PJSIP/1', 'INUSE'), mailbox('1@default', 2)]
+
+  it('for the counts goes on telling its devices (rules 2 and 6)', () => {
+    const dialogue = new Dialogue().ready(held)
+    told(dialogue)
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).report('PJSIP/1', 'BUSY')
+    expect(told(dialogue)).toEqual(['PJSIP/1 BUSY'])
+  })
+
+  it('for the devices is held back for stale_after, then they are withdrawn, and told anew (rule 16)', () => {
+    const dialogue = new Dialogue().ready(held)
+    told(dialogue)
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' }).report('PJSIP/1', 'BUSY')
+    expect(told(dialogue.pass(59_999))).toEqual([])
+    expect(told(dialogue.pass(1))).toEqual(['gone PJSIP/1'])
+    dialogue.fenced(device('PJSIP/1', 'RINGING'))
+    expect(told(dialogue)).toEqual(['PJSIP/1 RINGING'])
+  })
+
+  it('because it crashes again and again has no devices after grace (rule 7)', () => {
+    const dialogue = new Dialogue().ready(held)
+    told(dialogue)
+    for (let crash = 0; crash < 6; crash += 1) {
+      dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).pass(500)
+      dialogue.post({ type: 'AsteriskFound' }).pass(500)
+    }
+    expect(told(dialogue)).toEqual(['gone PJSIP/1'])
+  })
+})
+
 describe('a mailbox', () => {
   it('is published once its PBX reported messages, and then empty too (rule 5)', () => {
     const dialogue = new Dialogue().ready()
