@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
 import { StateDirLock } from './lock.js'
+import { inStateDir } from './state-dir.js'
 import { writeAtomically } from './write-atomically.js'
 
 /** What was injected into the local Asterisk and not withdrawn. */
@@ -47,8 +48,12 @@ export class Journal {
     this.#living = load(this.#file, watch)
   }
 
-  /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked or the file system's error. */
+  /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked, StateDirUnusable or the file system's error. */
   static open(directory: string, watch: JournalWatch): Journal {
+    return inStateDir(directory, () => Journal.#open(directory, watch))
+  }
+
+  static #open(directory: string, watch: JournalWatch): Journal {
     const lock = StateDirLock.take(directory)
     try {
       const journal = new Journal(directory, lock, watch)

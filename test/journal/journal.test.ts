@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { Journal } from '../../src/journal/journal.js'
 import { keepEntityId, readEntityId } from '../../src/journal/identity.js'
 import { StateDirLock, StateDirLocked } from '../../src/journal/lock.js'
+import { exitCodeOf } from '../../src/cli/exit-code.js'
 import { scratchFolder } from '../config/scratch.js'
 
 const eid = '02:00:00:00:00:0b'
@@ -24,6 +25,23 @@ function open(folder: string) {
 function linesOf(folder: string): string[] {
   return readFileSync(join(folder, 'journal'), 'utf8').split('\n').slice(0, -1)
 }
+
+describe('a state_dir that cannot be written', () => {
+  it('is named with its setting, the cause and the remedy, and ends with 78', () => {
+    const folder = join(scratchFolder(), 'file', 'state')
+    writeFileSync(join(folder, '..'), 'in the way')
+    let thrown: unknown
+    try {
+      open(folder)
+    } catch (error) {
+      thrown = error
+    }
+    expect(String(thrown)).toMatch(
+      /state_dir '.*state' cannot be written: ENOTDIR: .*mkdir.*: create it and give it, .* to the user that runs hintbridge$/,
+    )
+    expect(exitCodeOf(thrown)).toBe(78)
+  })
+})
 
 describe('the journal', () => {
   it('has each line in the file when add and remove return', () => {
