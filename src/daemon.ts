@@ -11,7 +11,7 @@ import type { EntityId } from './bridge/state.js'
 import { readVersion } from './version.js'
 import type { Config } from './config/config.js'
 import { DeadlineTimer } from './deadline.js'
-import { keepEntityId, readEntityId } from './journal/identity.js'
+import { keepEntityId, keepMovedEntityId, readEntityId } from './journal/identity.js'
 import { Journal } from './journal/journal.js'
 import { ControlServer } from './observe/control.js'
 import { Health } from './observe/health.js'
@@ -135,14 +135,10 @@ export class Daemon {
     this.#journal = Journal.open(this.#config.stateDir, {
       warn: (message) => this.#log.logger.warn({}, message),
       trouble: (error) => {
-        const text = error && `failed to write the journal: ${error.message}; free space or repair`
-        this.#observer.perform({
-          to: 'observe',
-          do: 'health',
-          key: 'journal',
-          severity: 'error',
-          ...(text !== undefined && { text }),
-        })
+        this.#tell(
+          'journal',
+          error && `failed to write the journal: ${error.message}; free space or repair`,
+        )
       },
     })
   }
@@ -159,7 +155,9 @@ export class Daemon {
       health: this.#health,
       metrics: this.#metrics,
       readiness: () =>
-        this.#bridge ? unreadiness(this.#bridge.overview()) : ['the EID of Asterisk is not known'],
+        this.#bridge
+          ? unreadiness(this.#bridge.overview())
+          : ['the EID of Asterisk is not known yet: see /health'],
     })
     await this.#http.start()
   }
@@ -173,15 +171,44 @@ export class Daemon {
       password: password.reveal(),
       allowNonLoopback: insecure,
       ...(eid !== undefined && { entityId: eid }),
+      isEntityIdConfigured: this.#config.asterisk.eid !== undefined,
       onEntityIdLearnt: (learnt) => {
         keepEntityId(this.#config.stateDir, learnt)
         this.#join(learnt)
       },
+      onEntityIdMoved: (to) => this.#moved(to),
+      health: (key, text) => this.#tell(key, text),
       post: (event) => this.#post(event),
       log: this.#log.logger.child({ edge: 'asterisk' }),
       count: (counter, labels, by) => this.#metrics.count(counter, labels, by),
     })
     await this.#sip.start()
+  }
+
+  /** Asterisk has another EID than the one that was learnt. Only a new start can take it, as all that is own names it. */
+  #moved(to: EntityId): void {
+    const moved = `Asterisk's EID is now ${to} (was ${this.#sip?.entityId ?? 'unknown'})`
+    try {
+      if (keepMovedEntityId(this.#config.stateDir, to)) {
+        const remedy = 'restart the bridge to take it, or set asterisk.eid if two EIDs come in turn'
+        this.#tell('foreign-eid', `${moved}, which it had minutes ago: ${remedy}`)
+        return
+      }
+      this.#log.logger.error({ to }, "Asterisk's EID has changed: ending, to start again under it")
+      this.#fail(new Error(`${moved}: restart the bridge to take it`))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #tell(key: string, text: string | undefined): void {
+    this.#observer.perform({
+      to: 'observe',
+      do: 'health',
+      key,
+      severity: 'error',
+      ...(text !== undefined && { text }),
+    })
   }
 
   /** The EID is known: the bridge can stand up and connect. */

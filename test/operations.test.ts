@@ -18,6 +18,7 @@ const found = (pattern: RegExp): string[] =>
 /** Keys with a part that varies stand as their beginning: `member:`. */
 const healthKeys = [
   ...found(/health\(\s*(?:this\.)?#?context,\s*['`]([a-z-]+:?)/g),
+  ...found(/\bhealth\(\s*'([a-z-]+)'/g),
   ...found(/return `((?:eid|fence|member-size):)\$\{/g),
 ]
 

@@ -4,7 +4,7 @@
  */
 import { Agenda } from './agenda.js'
 import type { Command } from './commands.js'
-import { type BridgeSettings, type Context, bareJid, count, health, log } from './context.js'
+import { type BridgeSettings, type Context, bareJid, count, log } from './context.js'
 import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
@@ -141,7 +141,7 @@ export class Bridge {
       case 'AsteriskFound':
         return this.#asteriskFound()
       case 'AsteriskLost':
-        return this.#asteriskLost(event.reason)
+        return this.#asteriskLost()
       case 'StreamUp':
         return this.#standing.streamUp(event.jid)
       case 'StreamDown':
@@ -223,7 +223,7 @@ export class Bridge {
     this.#injection.open()
   }
 
-  #asteriskLost(reason: string): void {
+  #asteriskLost(): void {
     this.#isAsteriskFound = false
     this.#injection.close()
     this.#local.lost()

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EntityId, parseEntityId } from '../bridge/state.js'
 import { writeAtomically } from './write-atomically.js'
@@ -6,7 +6,7 @@ import { writeAtomically } from './write-atomically.js'
 /** The entity ID that was learnt from Asterisk in an earlier run, `undefined` where none (or nothing usable) was kept. */
 export function readEntityId(stateDir: string): EntityId | undefined {
   try {
-    return parseEntityId(readFileSync(join(stateDir, 'eid'), 'utf8').trim())
+    return parseEntityId(linesOf(stateDir)[0] ?? '')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
@@ -17,4 +17,22 @@ export function readEntityId(stateDir: string): EntityId | undefined {
 export function keepEntityId(stateDir: string, eid: EntityId): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   writeAtomically(join(stateDir, 'eid'), `${eid}\n`)
+}
+
+/** An EID that comes back so soon after it was given up speaks for two that come in turn. */
+const returnMs = 10 * 60_000
+
+/**
+ * Keeps the entity ID that Asterisk has moved to for the next start, and the one before on a second line; says whether it
+ * had that one already until minutes ago.
+ */
+export function keepMovedEntityId(stateDir: string, eid: EntityId, nowMs = Date.now()): boolean {
+  const [present, before] = linesOf(stateDir)
+  const isReturn = before === eid && nowMs - statSync(join(stateDir, 'eid')).mtimeMs < returnMs
+  writeAtomically(join(stateDir, 'eid'), `${eid}\n${present ?? ''}\n`)
+  return isReturn
+}
+
+function linesOf(stateDir: string): string[] {
+  return readFileSync(join(stateDir, 'eid'), 'utf8').trim().split('\n')
 }

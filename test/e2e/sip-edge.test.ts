@@ -52,6 +52,8 @@ class Observed {
       resource: 'hintbridge',
       password,
       onEntityIdLearnt: (learnt) => this.learnt.push(learnt),
+      onEntityIdMoved: silent,
+      health: silent,
       post: (event) => {
         this.events.push(event)
         this.wake()

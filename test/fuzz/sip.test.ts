@@ -59,6 +59,8 @@ class Target {
       password: 'secret',
       entityId: ownEid,
       onEntityIdLearnt: ignore,
+      onEntityIdMoved: ignore,
+      health: ignore,
       post: (event) => this.events.push(event),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
       count: ignore,

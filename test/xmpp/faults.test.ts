@@ -366,6 +366,7 @@ describe('a new password', () => {
     expect(passwordOf(await refuse())).toBe('wrong')
     await waiting()
     password = 'wrong as well'
+    statuses.length = 0
     connection.retryNow()
     expect(passwordOf(await refuse())).toBe('wrong as well')
     await waiting()

@@ -6,11 +6,14 @@ import type { EntityId, Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
+import { EntityIdQuest } from './entity-id-quest.js'
+import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
 import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
 import { bracketed, type HostPort } from './message.js'
 import { Publication, type OnPublished } from './publication.js'
+import { tellRefusal } from './refusals.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
 
 export interface SipEdgeOptions {
@@ -24,13 +27,19 @@ export interface SipEdgeOptions {
   readonly password: string
   /** The PBX's own EID; learnt from Asterisk where absent. */
   readonly entityId?: EntityId
+  /** That EID is configured, and so never given up for another. */
+  readonly isEntityIdConfigured?: boolean
   /** Publications in parallel for injections; 4 by default, more gave nothing (facts-asterisk). */
   readonly lanes?: number
   /** May `listen` be another address than loopback? */
   readonly allowNonLoopback?: boolean
   /** Called once, before the first event under it, where no EID was given. */
   readonly onEntityIdLearnt: (eid: EntityId) => void
+  /** The EID was learnt, and Asterisk has another by now: that of the next start. */
+  readonly onEntityIdMoved: (to: EntityId) => void
   readonly post: (event: AsteriskEvent) => void
+  /** Tells the administrator what lasts; an error each. */
+  readonly health: Health
   readonly log: EdgeLog
   readonly count: Count
   readonly clock?: Clock
@@ -56,21 +65,37 @@ export class SipEdge {
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
   private cancelPing = (): void => undefined
-  private isAskingEntityId = false
+  private readonly foreign: ForeignEntityId
+  private readonly quest: EntityIdQuest
   private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
 
   constructor(private readonly options: SipEdgeOptions) {
-    const { asterisk, listen, resource, log, count, post } = options
+    const { asterisk, listen, resource, log, count, post, health } = options
     this.lanes = options.lanes ?? 4
     this.clock = options.clock ?? systemClock
     this.uri = `sip:${resource}@${bracketed(asterisk.host)}:${asterisk.port}`
-    this.identity = new Identity(options.entityId, options.onEntityIdLearnt)
+    this.identity = new Identity(options.entityId, (eid) => this.learn(eid))
     const { clock, identity, uri } = this
+    this.foreign = new ForeignEntityId({
+      clock,
+      own: () => identity.eid,
+      isConfigured: options.isEntityIdConfigured ?? false,
+      health,
+      onMoved: options.onEntityIdMoved,
+    })
+    this.quest = new EntityIdQuest({
+      clock,
+      isKnown: () => identity.eid !== undefined,
+      ask: (onEnd) => this.publish('control', 'device_state', this.refreshBody(), onEnd),
+      health,
+      log,
+    })
     const inbound = new Inbound({
       clock,
       resource,
       password: options.password,
       identity,
+      foreign: this.foreign,
       post,
       log,
       count,
@@ -79,6 +104,7 @@ export class SipEdge {
       clock,
       ping: () => this.ping(),
       onFound: () => this.find(),
+      onAbsent: (reason) => this.tellAbsence(reason),
       onLost: (reason) => this.lose(reason),
     })
     this.agent = new SipAgent({
@@ -126,6 +152,7 @@ export class SipEdge {
     if (this.liveness.isAlive) await this.removePublications()
     this.state = 'stopped'
     this.liveness.stop()
+    this.foreign.stop()
     await this.agent.stop()
   }
 
@@ -190,7 +217,10 @@ export class SipEdge {
       })
       this.publications.set(key, publication)
     }
-    publication.publish(body, onEnd)
+    publication.publish(body, (failure) => {
+      if (use === 'control') tellRefusal(this.options.health, failure)
+      onEnd(failure)
+    })
   }
 
   private ping(): void {
@@ -206,29 +236,35 @@ export class SipEdge {
       // Whatever it says is life, and the agent has told liveness of it.
       () => undefined,
     )
-    if (this.liveness.isAlive) this.askEntityId()
+    if (this.liveness.isAlive) this.quest.ask()
   }
 
-  /** Even an idle Asterisk has a device to dump, the bridge's endpoint, and so tells its EID. */
-  private askEntityId(): void {
-    if (this.entityId !== undefined || this.isAskingEntityId) return
-    this.isAskingEntityId = true
-    this.publish('control', 'device_state', this.refreshBody(), (failure) => {
-      this.isAskingEntityId = false
-      if (failure) this.options.log.warn({ ...failure }, 'failed to ask Asterisk for its EID')
-    })
+  private learn(eid: EntityId): void {
+    this.quest.end()
+    this.options.onEntityIdLearnt(eid)
+  }
+
+  private tellAbsence(reason: string): void {
+    const { host, port } = this.options.asterisk
+    const where = `${bracketed(host)}:${port}`
+    this.options.health('asterisk', `Asterisk does not answer at ${where}: ${reason}`)
   }
 
   private find(): void {
     if (this.state !== 'running') return
     this.options.log.info({ asterisk: this.uri }, 'Asterisk answers')
+    this.options.health('asterisk')
     this.options.post({ type: 'AsteriskFound' })
-    this.askEntityId()
+    this.quest.restart()
   }
 
   private lose(reason: string): void {
     if (this.state !== 'running') return
     this.options.log.warn({ asterisk: this.uri, reason }, 'Asterisk is lost')
+    this.tellAbsence(reason)
+    // Whatever refused or was mute is gone.
+    this.options.health('asterisk-refuses')
+    this.quest.end()
     this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
     for (const publication of this.publications.values()) publication.reset(lost(reason))

@@ -5,6 +5,7 @@ import { BodyError, decodeBody, eventPackages, fenceNonce, type AsteriskBody } f
 import type { Clock } from './clock.js'
 import { Compositor, refusal, type Refusal } from './compositor.js'
 import { DigestServer } from './digest.js'
+import type { ForeignEntityId } from './foreign-entity-id.js'
 import type { Identity } from './identity.js'
 import type { Answer, SipRequest } from './message.js'
 
@@ -28,6 +29,7 @@ export interface InboundPorts {
   readonly resource: string
   readonly password: string
   readonly identity: Identity
+  readonly foreign: Pick<ForeignEntityId, 'heardForeign' | 'heardOwn'>
   readonly post: (event: AsteriskEvent) => void
   readonly log: EdgeLog
   readonly count: Count
@@ -108,12 +110,10 @@ export class Inbound {
       throw error
     }
     if (!this.ports.identity.isOwn(body.eid)) {
-      this.ports.log.error(
-        { own: this.ports.identity.eid, foreign: body.eid },
-        'Asterisk publishes under another EID than its own: check entityid in asterisk.conf against asterisk.eid',
-      )
+      this.ports.foreign.heardForeign(body.eid)
       return refusal(403, 'foreign-eid')
     }
+    this.ports.foreign.heardOwn()
     const told = this.eventOf(kind, body)
     return told ? { status: 200, onSent: () => this.ports.post(told) } : { status: 200 }
   }

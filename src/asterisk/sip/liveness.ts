@@ -3,6 +3,8 @@ import type { Clock, Timer } from './clock.js'
 
 /** OPTIONS this often: a socket that refuses is only noticed by sending to it, and the phones at the peers wait. */
 export const pingIntervalMs = 500
+/** Silence to this many in a row, 2 s, is told where Asterisk was never found. */
+const silentPingsToTell = 4
 /** Silence to this many in a row, 12 s, is death. */
 export const maxSilentPings = 24
 
@@ -10,6 +12,8 @@ export interface LivenessPorts {
   readonly clock: Clock
   readonly ping: () => void
   readonly onFound: () => void
+  /** Asterisk has not been found since the start; may be called again. */
+  readonly onAbsent: (reason: string) => void
   readonly onLost: (reason: string) => void
 }
 
@@ -19,6 +23,7 @@ export interface LivenessPorts {
  */
 export class Liveness {
   private isFound = false
+  private wasEverFound = false
   private silentPings = 0
   private timer: Timer | undefined
 
@@ -44,10 +49,12 @@ export class Liveness {
     this.silentPings = 0
     if (this.isFound) return
     this.isFound = true
+    this.wasEverFound = true
     this.ports.onFound()
   }
 
   refused(reason: string): void {
+    if (!this.wasEverFound) this.ports.onAbsent(reason)
     if (!this.isFound) return
     this.isFound = false
     this.ports.onLost(reason)
@@ -57,6 +64,9 @@ export class Liveness {
   private tick(): void {
     if (this.silentPings >= maxSilentPings) {
       this.refused(`no answer to OPTIONS for ${(maxSilentPings * pingIntervalMs) / 1_000} s`)
+    }
+    if (!this.wasEverFound && this.silentPings === silentPingsToTell) {
+      this.ports.onAbsent('no answer to OPTIONS')
     }
     this.silentPings++
     this.schedule()

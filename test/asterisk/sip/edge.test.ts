@@ -23,6 +23,8 @@ async function start(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
   const learnt: string[] = []
   const counts: string[] = []
   const logged: string[] = []
+  const moved: string[] = []
+  const problems = new Map<string, string>()
   const say = (_: object, message: string) => void logged.push(message)
   const edge = new SipEdge({
     asterisk: { host: '127.0.0.1', port: 5060 },
@@ -30,6 +32,8 @@ async function start(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
     resource: 'hintbridge',
     password: 'secret',
     onEntityIdLearnt: (eid) => learnt.push(eid),
+    onEntityIdMoved: (eid) => moved.push(eid),
+    health: (key, text) => (text === undefined ? problems.delete(key) : problems.set(key, text)),
     post: (event) => events.push(event),
     log: { debug: say, info: say, warn: say, error: say },
     count: (counter, labels) => counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`),
@@ -67,7 +71,21 @@ async function start(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
     const { status } = publish({ body, event })
     return { status, events: events.splice(0) }
   }
-  return { clock, wire, events, learnt, counts, logged, edge, answerTo, publish, hello, taken }
+  return {
+    clock,
+    wire,
+    events,
+    learnt,
+    moved,
+    problems,
+    counts,
+    logged,
+    edge,
+    answerTo,
+    publish,
+    hello,
+    taken,
+  }
 }
 
 describe('liveness (rule 7)', () => {
@@ -393,6 +411,111 @@ describe("the PBX's EID", () => {
     hello()
     expect(wire.takeRequests('PUBLISH')).toEqual([])
     expect(learnt).toEqual([])
+  })
+})
+
+describe('an Asterisk that has changed its EID', () => {
+  const body = (eid: string) => deviceBody('PJSIP/1', 'INUSE', { eid })
+
+  it('is told, and the learnt EID is given up when only the other came for 5 s', async () => {
+    const { clock, moved, problems, taken } = await start()
+    expect(taken(body(peerEid)).status).toBe(403)
+    expect(problems.get('foreign-eid')).toContain(
+      `EID ${peerEid}, and the bridge runs under ${ownEid}`,
+    )
+    clock.pass(4_999)
+    expect(moved).toEqual([])
+    taken(body(peerEid))
+    clock.pass(1)
+    expect(moved).toEqual([peerEid])
+  })
+
+  it('is not believed while both EIDs come', async () => {
+    const { clock, moved, problems, taken } = await start()
+    for (let turn = 0; turn < 20; turn++) {
+      taken(body(turn % 2 ? ownEid : peerEid))
+      clock.pass(1_000)
+    }
+    expect(moved).toEqual([])
+    expect(problems.has('foreign-eid')).toBe(true)
+    clock.pass(60_000)
+    expect(problems.has('foreign-eid')).toBe(false)
+  })
+
+  it('does not move a configured EID, and the remedy says so', async () => {
+    const { clock, moved, problems, taken } = await start({
+      entityId: ownEid,
+      isEntityIdConfigured: true,
+    })
+    taken(body(peerEid))
+    clock.pass(120_000)
+    expect(moved).toEqual([])
+    expect(problems.get('foreign-eid')).toContain('correct asterisk.eid, or entityid')
+  })
+})
+
+describe('an Asterisk that', () => {
+  it('was never there is told with its address, until it is found', async () => {
+    const { clock, wire, problems, hello } = await start({})
+    clock.pass(1_500)
+    expect([...problems]).toEqual([])
+    clock.pass(500)
+    expect(problems.get('asterisk')).toBe(
+      'Asterisk does not answer at 127.0.0.1:5060: no answer to OPTIONS',
+    )
+    wire.refuse()
+    expect(problems.get('asterisk')).toContain('ECONNREFUSED')
+    hello()
+    expect([...problems]).toEqual([])
+  })
+
+  it.each([401, 403, 404])(
+    'refuses with %i is told at once, until it takes one',
+    async (status) => {
+      const { wire, clock, problems, logged, hello } = await start({})
+      wire.takeRequests('OPTIONS')
+      clock.pass(500)
+      hello()
+      wire.answer(wire.takePublish(), status)
+      expect(problems.get('asterisk-refuses')).toContain(
+        `refuses the bridge (${status}): is pjsip_`,
+      )
+      clock.pass(500)
+      wire.answer(wire.takePublish(), status)
+      expect(logged.filter((line) => line.startsWith('failed to ask'))).toHaveLength(1)
+      clock.pass(1_000)
+      wire.answer(wire.takePublish(), 200, 'SIP-ETag: a', 'Expires: 3600')
+      expect(problems.has('asterisk-refuses')).toBe(false)
+    },
+  )
+
+  it('refuses is asked ever more seldom, every 10 s at least', async () => {
+    const { wire, clock, hello } = await start({})
+    hello()
+    const askedAt: number[] = []
+    for (let ticks = 0; ticks < 80; ticks++) {
+      for (const message of wire.take()) {
+        if (message.type !== 'request') continue
+        wire.answer(message, 404)
+        if (message.method === 'PUBLISH') askedAt.push(ticks / 2)
+      }
+      clock.pass(500)
+    }
+    expect(askedAt).toEqual([0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5])
+  })
+
+  it('takes what it is sent and publishes nothing is told after 5 s, until its EID is learnt', async () => {
+    const { wire, clock, problems, hello, taken } = await start({})
+    hello()
+    for (let ticks = 0; ticks < 20; ticks++) {
+      for (const message of wire.take()) {
+        if (message.type === 'request') wire.answer(message, 200, 'SIP-ETag: a', 'Expires: 3600')
+      }
+      clock.pass(500)
+    }
+    expect(problems.get('eid-unknown')).toContain('publishes nothing that the bridge can take')
+    taken(deviceBody('PJSIP/1'))
+    expect([...problems]).toEqual([])
   })
 })
 
