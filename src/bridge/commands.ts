@@ -97,10 +97,11 @@ export type ClusterCommand =
       readonly kind: Kind
       readonly id: string
     }
-  /** Read a window node, own or another's; `WindowRead` or `WindowUnread`. */
+  /** Read a window node, own or another's, of what that bare JID published; `WindowRead` or `WindowUnread`. */
   | {
       readonly to: 'cluster'
       readonly do: 'readWindow'
+      readonly member: string
       readonly service: string
       readonly eid: EntityId
       readonly kind: Kind

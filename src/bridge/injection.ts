@@ -129,11 +129,18 @@ export class Injection {
     }
   }
 
-  /** Forgets a member for good: withdraws all that was injected for it. */
-  withdrawMember(eid: EntityId): void {
-    for (const target of this.#targets()) {
-      if (target.eid === eid) this.unwant(eid, target.kind, target.id)
+  /** No member has that EID any more of which an earlier run injected message counts: all but those of `named`. */
+  withdrawInheritedMailboxes(named: ReadonlySet<EntityId>): void {
+    for (const target of this.#mailboxes.values()) {
+      if (target.isInherited && !named.has(target.eid)) this.#withdraw(target)
     }
+  }
+
+  /** Forgets a member for good: withdraws all that was injected for it; `false` where that is nothing. */
+  withdrawMember(eid: EntityId): boolean {
+    const targets = [...this.#targets()].filter((target) => target.eid === eid)
+    for (const { kind, id } of targets) this.unwant(eid, kind, id)
+    return targets.length > 0
   }
 
   /** Withdraws everything (`leave`); `onIdle` is called when Asterisk has acknowledged it all. */

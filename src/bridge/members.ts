@@ -222,10 +222,12 @@ export class Members {
   subscribeFailed(jid: string, failure: Failure): void {
     const peer = this.#roster.get(jid)
     if (!peer || failure.condition === 'disconnected') return
-    const reason = withRemedy(failure, 'feed', this.context.settings)
-    this.#troubles.raise(jid, 'feed', reason)
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
     this.#inquire(peer)
+    // Of one that is known to be absent the next reading of `members` is soon enough.
+    if (peer.life === 'dead') return
+    const reason = withRemedy(failure, 'feed', this.context.settings)
+    this.#troubles.raise(jid, 'feed', reason)
     this.#meetLater(peer, subscribeRetryMs)
   }
 

@@ -24,5 +24,7 @@ export interface Peer {
   /** Its table is complete as of its epoch and sequence. */
   isSynced: boolean
   lastHeardMs: number
+  /** It is absent, and its retained node could not be read. */
+  isRetainedUnread: boolean
   readonly replica: Replica
 }

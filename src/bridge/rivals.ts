@@ -81,6 +81,11 @@ export class Rivals {
     this.#missingSinceMs = undefined
     this.context.agenda.cancel(graceTimer)
     this.#pending.clear()
+    // Who is still there when the stream is back is complained of anew.
+    for (const jid of this.#newcomers) health(this.context, healthKey(bareJid(jid)), 'error')
+    for (const id of this.#items.keys()) {
+      if (id !== this.#incumbent?.id) health(this.context, healthKey(id), 'error')
+    }
     this.#newcomers.clear()
     this.#items.clear()
     if (this.#incumbent) this.#items.set(this.#incumbent.id, this.#incumbent)

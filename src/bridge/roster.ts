@@ -43,6 +43,7 @@ export class Roster {
       isStale: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
+      isRetainedUnread: false,
       replica: new Replica(
         (entry) => this.outlets.onChange(peer, entry),
         () => this.outlets.onFull(peer),

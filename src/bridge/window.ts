@@ -110,9 +110,9 @@ export class Window {
   }
 
   #audit(): void {
-    const { service, eid } = this.context.settings
+    const { jid: member, service, eid } = this.context.settings
     for (const kind of kinds) {
-      this.context.emit({ to: 'cluster', do: 'readWindow', service, eid, kind })
+      this.context.emit({ to: 'cluster', do: 'readWindow', member, service, eid, kind })
     }
     this.#auditAfter(this.context.settings.liveness.auditMs)
   }

@@ -124,7 +124,7 @@ export class ClusterEdge {
   private makeOwnNodes(): void {
     const { root, entityId } = this.options
     this.attempt(
-      'make own nodes',
+      'make the own pubsub nodes',
       async () => ({
         type: 'OwnNodesMade',
         ...(await makeOwnNodes(this.own, root, entityId)),
@@ -241,12 +241,13 @@ export class ClusterEdge {
     )
   }
 
-  private readWindow({ service, eid, kind }: CommandOf<'readWindow'>): void {
+  private readWindow({ member, service, eid, kind }: CommandOf<'readWindow'>): void {
     const node = windowNode(this.options.root, eid, kind)
     this.attempt(
       `read ${node} at ${service}`,
       async () => {
-        const found = await readWindow(this.at(service), node, eid, kind, this.refusals)
+        const source = { node, member, eid, kind }
+        const found = await readWindow(this.at(service), source, this.refusals)
         return { type: 'WindowRead', eid, kind, ...found }
       },
       (failure) => ({ type: 'WindowUnread', eid, kind, failure }),

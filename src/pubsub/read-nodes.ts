@@ -2,6 +2,7 @@
 import type { MemberItem } from '../bridge/messages.js'
 import type { EntityId, Kind, StateEntry } from '../bridge/state.js'
 import { codecs } from '../nodes/registry.js'
+import { bareJid } from '../xmpp/jid.js'
 import { items } from './items.js'
 import type { Refusals } from './refusals.js'
 import type { PubsubService } from './service.js'
@@ -20,17 +21,28 @@ export async function readMembers(
   })
 }
 
-/** The entries of a window node, and the ids of what does not decode. */
+export interface WindowSource {
+  readonly node: string
+  /** Bare JID of the one member whose items they may be. */
+  readonly member: string
+  readonly eid: EntityId
+  readonly kind: Kind
+}
+
+/** The entries of a window node, and the ids of what does not decode or another account published. */
 export async function readWindow(
   service: PubsubService,
-  node: string,
-  eid: EntityId,
-  kind: Kind,
+  { node, member, eid, kind }: WindowSource,
   refusals: Refusals,
 ): Promise<{ entries: StateEntry[]; broken: string[] }> {
   const entries: StateEntry[] = []
   const broken: string[] = []
   for (const { id, publisher, payload } of await items(service, node)) {
+    if (publisher !== undefined && !isAccount(publisher, member)) {
+      refusals.refuse(kind, 'publisher', publisher, `another account published '${id}' in ${node}`)
+      broken.push(id)
+      continue
+    }
     const entry = refusals.decode(publisher ?? node, () =>
       codecs[kind].decode(payload, { eid, id }),
     )
@@ -38,4 +50,9 @@ export async function readWindow(
     else entries.push(entry)
   }
   return { entries, broken }
+}
+
+/** Services fold the case of a bare JID (RFC 7622 §3.2 and §3.3). */
+function isAccount(publisher: string, member: string): boolean {
+  return bareJid(publisher).toLowerCase() === member.toLowerCase()
 }

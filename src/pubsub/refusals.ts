@@ -33,7 +33,12 @@ export class Refusals {
     return true
   }
 
-  refuse(kind: string, reason: DecodeReason | 'service', peer: string, message: string): void {
+  refuse(
+    kind: string,
+    reason: DecodeReason | 'service' | 'publisher',
+    peer: string,
+    message: string,
+  ): void {
     this.count('refused_items', { kind, reason })
     const complaint = `${kind} ${peer}`
     if (this.told.has(complaint) || this.told.size >= mostComplaints) return

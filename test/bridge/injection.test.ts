@@ -114,6 +114,38 @@ describe('the journal', () => {
   })
 })
 
+describe('message counts of an earlier run', () => {
+  const journal: Injected[] = [{ eid: b, kind: 'message_waiting', id: '1@default' }]
+
+  it('are withdrawn after stale_after where no member item names their EID any more (rule 22)', () => {
+    const dialogue = new Dialogue({ journal }).ready([], memberItem(3))
+    expect(dialogue.pass(59_999).injected()).toEqual([])
+    expect(dialogue.pass(1).injected()).toEqual([`${b} 1@default 0/0`])
+    expect(dialogue.takeOne('remove')).toMatchObject({ eid: b, id: '1@default' })
+  })
+
+  it('stay where one does, and until a reading has succeeded (rule 22)', () => {
+    const named = new Dialogue({ journal }).ready([], memberItem(2)).pass(60_000)
+    expect(named.injected()).toEqual([])
+    const late = new Dialogue({ journal }).found().pass(60_000)
+    expect(late.injected()).toEqual([])
+    expect(late.online().injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
+  it.each([b, `${jidOf(2)}/${b}`])('are withdrawn when %s is forgotten', (member) => {
+    const dialogue = new Dialogue({ journal }).ready()
+    dialogue.post({ type: 'ForgetRequested', member })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
+  it('of another stay when a stranger in the name of its EID is forgotten', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 2)])
+    dialogue.answerInjections()
+    dialogue.post({ type: 'ForgetRequested', member: `mallory@example.org/${b}` })
+    expect(dialogue.injected()).toEqual([])
+  })
+})
+
 describe('an Asterisk that restarts', () => {
   it('is given everything again (rule 10)', () => {
     const states = [device('PJSIP/1', 'INUSE'), mailbox('1@default', 2)]

@@ -356,9 +356,10 @@ describe('a member', () => {
   })
 
   it('that is absent gives its counts from its retained node (rule 22)', () => {
-    const dialogue = new Dialogue().ready([], memberItem(2)).clear()
+    const dialogue = new Dialogue().ready([], memberItem(2, { publisher: jidOf(2) })).clear()
     dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk()
     expect(dialogue.takeOne('readWindow')).toMatchObject({
+      member: jidOf(2),
       service,
       eid: b,
       kind: 'message_waiting',
@@ -525,5 +526,91 @@ describe('leaving', () => {
     const dialogue = joined().post({ type: 'LeaveRequested' }).clear()
     dialogue.post({ type: 'StatusRequested', request: 1, from: fullJidOf(2) })
     expect(dialogue.takeOne('answerStatus').status.phase).toBe('leaving')
+  })
+})
+
+describe('an item whose publisher is hidden', () => {
+  it('gives no retained counts where nobody ever answered for it (rules 18 and 22)', () => {
+    const item = memberItem(2, { service: 'pubsub.evil.example' })
+    const dialogue = new Dialogue().ready([], item).clear()
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk()
+    expect(life(dialogue)).toBe('dead')
+    expect(dialogue.take('readWindow')).toEqual([])
+    const entries = [mailbox('1@default', 4)]
+    dialogue.post({ type: 'WindowRead', eid: b, kind: 'message_waiting', entries, broken: [] })
+    expect(dialogue.injected()).toEqual([])
+  })
+})
+
+describe('items that nobody answers for', () => {
+  const crowd = (from: number, length: number): MemberItem[] =>
+    Array.from({ length }, (_, index) => {
+      const id = `pbx-${from + index}@example.org`
+      const eid = `02:00:00:01:00:${(from + index).toString(16)}`
+      return memberItem(2, { id, eid, jid: `${id}/${eid}` })
+    })
+  const open = { settings: { isTrusted: () => true } }
+  const read = (dialogue: Dialogue, items: readonly MemberItem[]): Dialogue =>
+    dialogue.post({ type: 'MembersRead', items })
+
+  it('are followed up to 200, and more are refused and said once', () => {
+    const dialogue = new Dialogue(open).ready([], ...crowd(0, 203))
+    expect(dialogue.bridge.overview().members).toHaveLength(200)
+    const commands = dialogue.take('count').map(({ labels }) => labels?.['reason'])
+    expect(commands).toEqual(['too many', 'too many', 'too many'])
+    const raised = dialogue.take('health').filter(({ key }) => key === 'members-crowd')
+    expect(raised.map(({ text }) => text)).toEqual([expect.stringContaining('more than 200')])
+  })
+
+  it('make room when two readings do not name them, and the problem clears', () => {
+    const dialogue = new Dialogue(open).ready([], ...crowd(0, 203))
+    read(dialogue, crowd(10, 193))
+    expect(dialogue.bridge.overview().members).toHaveLength(200)
+    expect(dialogue.health('members-crowd')).toContain('more than 200')
+    read(dialogue, crowd(10, 193))
+    expect(dialogue.bridge.overview().members).toHaveLength(190)
+    expect(dialogue.health('members-crowd')).toBeUndefined()
+    read(dialogue, crowd(10, 193))
+    expect(dialogue.bridge.overview().members).toHaveLength(193)
+  })
+
+  it('do not take a member along that was believed', () => {
+    const dialogue = joined()
+    read(read(dialogue, []), [])
+    expect(life(dialogue)).toBe('alive')
+  })
+})
+
+describe('an absent member whose nodes are gone', () => {
+  it('is left to the next reading of members, without a word each time', () => {
+    const item = memberItem(2, { publisher: jidOf(2) })
+    const missing = failed('item-not-found', false)
+    const dialogue = new Dialogue().ready([], item).clear()
+    const fail = (): Dialogue =>
+      dialogue
+        .post({ type: 'SubscribeFailed', member: jidOf(2), failure: missing })
+        .failAsk()
+        .post({ type: 'WindowUnread', eid: b, kind: 'message_waiting', failure: missing })
+    fail().clear().pass(30_000)
+    expect(dialogue.take('subscribe')).toEqual([])
+    dialogue.post({ type: 'MembersRead', items: [item] })
+    expect(dialogue.take('subscribe')).toHaveLength(1)
+    fail()
+    expect(dialogue.take('readWindow').filter(({ eid }) => eid === b)).toHaveLength(1)
+    expect(dialogue.take('log').map(({ message }) => message)).not.toContain('member has a problem')
+    expect(dialogue.pass(20_000).take('subscribe')).toEqual([])
+    expect(life(dialogue)).toBe('dead')
+  })
+})
+
+describe('a rival for the own EID', () => {
+  it('that goes while the stream is down is complained of no longer (rule 18)', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2, { eid: eidOf(1) }) })
+    expect(dialogue.health(`eid:${jidOf(2)}`)).toContain('claims the EID')
+    dialogue.post({ type: 'StreamDown', reason: 'cut' })
+    const cleared = dialogue.take('health').filter(({ key }) => key === `eid:${jidOf(2)}`)
+    expect(cleared).toMatchObject([{ severity: 'error' }])
+    expect(cleared[0]?.text).toBeUndefined()
   })
 })

@@ -225,7 +225,13 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     a.perform({ do: 'writeWindow', entry: mailbox })
     await a.next('WindowWritten')
     const read = async (of: 'device_state' | 'message_waiting') => {
-      b.perform({ do: 'readWindow', service: server.pubsub, eid: eidA, kind: of })
+      b.perform({
+        do: 'readWindow',
+        member: a.bareJid,
+        service: server.pubsub,
+        eid: eidA,
+        kind: of,
+      })
       return b.next('WindowRead')
     }
     expect(await read('device_state')).toMatchObject({ entries: [entry], broken: [] })
@@ -247,7 +253,13 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     }
     const broken = parse(`<state xmlns='http://asterisk.org' eid='${eidB}'>INUSE</state>`)
     await publish(a.pubsub, windowNode(root, eidA, 'device_state'), 'Custom:broken', broken)
-    b.perform({ do: 'readWindow', service: server.pubsub, eid: eidA, kind: 'device_state' })
+    b.perform({
+      do: 'readWindow',
+      member: a.bareJid,
+      service: server.pubsub,
+      eid: eidA,
+      kind: 'device_state',
+    })
     const window = await b.next('WindowRead')
     expect(new Set(window.entries.map(({ id }) => id))).toEqual(
       new Set(entries.map(({ id }) => id)),

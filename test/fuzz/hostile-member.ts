@@ -89,8 +89,10 @@ export class HostileMember {
         break
       case 'window':
         this.#item = { id, payload }
-        for (const eid of [eidOf(1), eidOf(2)]) {
-          this.#perform({ to: 'cluster', do: 'readWindow', service, eid, kind: 'device_state' })
+        for (const number of [1, 2]) {
+          const [member, eid] = [jidOf(number), eidOf(number)]
+          const kind = 'device_state'
+          this.#perform({ to: 'cluster', do: 'readWindow', member, service, eid, kind })
         }
         this.#perform({ to: 'cluster', do: 'readMembers' })
         break

@@ -127,6 +127,31 @@ describe('publishing a batch', () => {
   })
 })
 
+describe('reading a window', () => {
+  it('takes only what that member published, where the service shows it, and nothing of another (rule 18)', async () => {
+    const item = (id: string, publisher: string): string =>
+      `<item id='${id}'${publisher}><state xmlns='http://asterisk.org' eid='${eidA}' cachable='1'>INUSE</state></item>`
+    service.answer = () =>
+      pubsubText(
+        `<items>${item('own', " publisher='PBX-a@example.org/x'")}${item('shy', '')}` +
+          `${item('foreign', " publisher='mallory@example.org'")}</items>`,
+      )
+    const source = {
+      member: 'pbx-a@example.org',
+      service: own,
+      eid: eidA,
+      kind: 'device_state',
+    } as const
+    const [read] = await perform({ to: 'cluster', do: 'readWindow', ...source })
+    expect(read).toMatchObject({
+      type: 'WindowRead',
+      entries: [{ id: 'own' }, { id: 'shy' }],
+      broken: ['foreign'],
+    })
+    expect(counted).toEqual(['refused_items device_state publisher'])
+  })
+})
+
 describe('a notification', () => {
   const feed = (eid: string): string => `asterisk/${eid}/feed`
 

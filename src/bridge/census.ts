@@ -1,0 +1,89 @@
+/**
+ * What the readings of `members` say of those that were never heard in this run: whose message counts an earlier run
+ * injected (rule 22), and who has an item but was never believed (rule 18).
+ */
+import { type Context, count, health, log } from './context.js'
+import type { Injection } from './injection.js'
+import type { MemberItem } from './messages.js'
+import { objectionTo } from './objections.js'
+import type { Peer } from './peer.js'
+import type { Roster } from './roster.js'
+
+/** Where the service hides publishers anybody may write items: so many that nobody vouched for are followed. */
+const maxUnbelieved = 200
+const crowdKey = 'members-crowd'
+
+export class Census {
+  /** The items of the last reading that may be members'. */
+  #items: readonly MemberItem[] | undefined
+  /** Not believed and not named by the reading before the next: an item that was pushed during a reading is not stray. */
+  #missing = new Set<string>()
+  #isCrowded = false
+  #isCountsDue = false
+
+  constructor(
+    private readonly context: Context,
+    private readonly injection: Injection,
+    private readonly roster: Roster,
+    private readonly dismissStray: (peer: Peer) => void,
+  ) {
+    const { staleAfterMs } = context.settings.liveness
+    context.agenda.set('inherited-counts', context.nowMs + staleAfterMs, () => {
+      this.#isCountsDue = true
+      this.#releaseCounts()
+    })
+  }
+
+  /** A reading of `members` is complete, and its items were considered. */
+  read(items: readonly MemberItem[]): void {
+    this.#items = items.filter((item) => objectionTo(item, this.context.settings) === undefined)
+    this.#dismissStrays()
+    this.#releaseCounts()
+  }
+
+  /** May one more that nobody has vouched for be followed? */
+  admits(item: MemberItem): boolean {
+    if (this.#unbelieved().length < maxUnbelieved) return true
+    count(this.context, 'refused_items', { kind: 'members', reason: 'too many' })
+    if (this.#isCrowded) return false
+    this.#isCrowded = true
+    log(this.context, 'warn', 'too many member items that nobody answers for', { item: item.id })
+    health(
+      this.context,
+      crowdKey,
+      'warning',
+      `more than ${maxUnbelieved} member items that nobody answers for: the others are left out. Retract those that ` +
+        `are no members', and have the server show publishers.`,
+    )
+    return false
+  }
+
+  /** The EID that the last reading gives for that bare JID. */
+  entityIdOf(jid: string): string | undefined {
+    return this.#items?.find(({ id }) => id === jid)?.eid
+  }
+
+  #unbelieved(): Peer[] {
+    return [...this.roster.peers].filter((peer) => !peer.isBelieved)
+  }
+
+  #dismissStrays(): void {
+    const named = new Set(this.#items?.map(({ id }) => id))
+    const missing = this.#unbelieved().filter(({ jid }) => !named.has(jid))
+    for (const peer of missing) if (this.#missing.has(peer.jid)) this.dismissStray(peer)
+    this.#missing = new Set(missing.map(({ jid }) => jid))
+    if (!this.#isCrowded || this.#unbelieved().length >= maxUnbelieved) return
+    this.#isCrowded = false
+    health(this.context, crowdKey, 'warning')
+  }
+
+  /** Whoever left while this bridge was down took its item along: `stale_after` after the start nobody names its EID. */
+  #releaseCounts(): void {
+    if (!this.#isCountsDue || !this.#items) return
+    const named = new Set(this.#items.map(({ eid }) => eid))
+    // A missing item alone is no death (rule 19).
+    for (const peer of this.roster.peers) if (peer.isBelieved) named.add(peer.eid)
+    this.injection.withdrawInheritedMailboxes(named)
+    this.#isCountsDue = false
+  }
+}
