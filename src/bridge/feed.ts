@@ -3,17 +3,19 @@
  * batch (rules 11 to 13). At rest a change leaves at once; under load the batches grow by themselves.
  */
 import type { Context } from './context.js'
-import { health } from './context.js'
+import { health, log } from './context.js'
 import type { Failure } from './events.js'
 import { Lag } from './lag.js'
 import { type Batch, maxEntries } from './messages.js'
 import { Pace } from './pace.js'
 import { type FeedEntry, type Key, keyOf } from './state.js'
-import { takeFitting } from './wire.js'
+import { takeFitting, wireOctets } from './wire.js'
 
 /** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
 const restAboveMs = 20
 const retryMs = 500
+/** A batch that was lost so often, and is larger than what is sent at once by now, is given up. */
+const maxLosses = 2
 
 export interface FeedOutlets {
   /** The server says that the node is gone (rule 19). */
@@ -23,7 +25,7 @@ export interface FeedOutlets {
 }
 
 export class Feed {
-  readonly epoch: string
+  #epoch: string
   #sequence = 0
   #inFlight: Batch | undefined
   #sentMs = 0
@@ -36,6 +38,8 @@ export class Feed {
   #oldestMs = 0
   readonly #lag: Lag
   readonly #pace = new Pace()
+  /** How often the batch in flight was not answered in time. */
+  #losses = 0
   /** Did more wait than the batch in flight could take? */
   #wasFull = false
 
@@ -43,7 +47,7 @@ export class Feed {
     private readonly context: Context,
     private readonly outlets: FeedOutlets,
   ) {
-    this.epoch = context.newEpoch()
+    this.#epoch = context.newEpoch()
     this.#lag = new Lag(
       context,
       'feed-lag',
@@ -52,6 +56,11 @@ export class Feed {
         `${context.settings.jid}, lift that limit for this account (Prosody: unlimited_jids; ejabberd: a shaper of ` +
         `none); else see whether the server is overloaded.`,
     )
+  }
+
+  /** New whenever the sequence starts afresh (rule 12); only while the stream is down. */
+  get epoch(): string {
+    return this.#epoch
   }
 
   /** Of the last batch that was formed. */
@@ -95,8 +104,9 @@ export class Feed {
 
   close(): void {
     this.#isOpen = false
-    if (!this.#isAnswered) this.#pace.lost()
+    if (!this.#isAnswered) this.#lose()
     this.#isAnswered = true
+    if (this.#isHopeless) this.#startAfresh()
     for (const timer of ['feed-heartbeat', 'feed-rest', 'feed-retry']) {
       this.context.agenda.cancel(timer)
     }
@@ -136,6 +146,7 @@ export class Feed {
     this.#isAnswered = true
     if (failure.condition === 'disconnected') return
     if (failure.condition === 'timeout') {
+      this.#lose()
       const reason =
         'a publish to the own feed was not answered for one heartbeat; if the server limits the rate of this account, lift that'
       this.context.emit({ to: 'cluster', do: 'endStream', reason })
@@ -147,6 +158,34 @@ export class Feed {
     this.context.agenda.set('feed-retry', this.context.nowMs + delayMs, () => {
       if (this.#isOpen && this.#inFlight) this.#send(this.#inFlight)
     })
+  }
+
+  /** No answer, or none before the stream ended; what ended it counts only where the batch may be why. */
+  #lose(): void {
+    this.#pace.lost()
+    const unansweredMs = this.context.nowMs - this.#sentMs
+    // Silence ends a stream half a heartbeat after the last sign that it was well.
+    if (unansweredMs >= this.context.settings.liveness.heartbeatMs / 2) this.#losses += 1
+  }
+
+  /** Is the batch in flight lost again and again, and would now be formed smaller? */
+  get #isHopeless(): boolean {
+    if (!this.#inFlight || this.#losses < maxLosses) return false
+    const octets = this.#inFlight.entries.reduce((sum, entry) => sum + wireOctets(entry), 0)
+    return this.#inFlight.entries.length > 1 && octets > this.#pace.octets
+  }
+
+  /** Rule 11 keeps a batch as it is under its number: with a new epoch peers pull the table instead, in small pages. */
+  #startAfresh(): void {
+    log(this.context, 'warn', 'the own feed starts afresh: a batch was too large for the server', {
+      entries: this.#inFlight?.entries.length,
+    })
+    this.#epoch = this.context.newEpoch()
+    this.#sequence = 0
+    this.#losses = 0
+    this.#inFlight = undefined
+    this.#pending.clear()
+    this.#lag.waiting(0)
   }
 
   #pump(): void {
@@ -177,12 +216,13 @@ export class Feed {
     this.#sequence += 1
     this.#inFlight = {
       eid: this.context.settings.eid,
-      epoch: this.epoch,
+      epoch: this.#epoch,
       sequence: this.#sequence,
       isBye: this.#isBye,
       entries,
     }
     this.#isBye = false
+    this.#losses = 0
     this.#send(this.#inFlight)
   }
 

@@ -5,7 +5,10 @@
 import { maxEntriesOctets } from './wire.js'
 
 const firstOctets = 16 * 1024
-const leastOctets = 2 * 1024
+/** Slow answers make it no smaller than this, for then it is not the size that takes the time … */
+const leastSlowOctets = 2 * 1024
+/** … but answers that never came do. */
+const leastLostOctets = 1024
 /** An answer after this long halves the measure, ms … */
 const slowMs = 1_000
 /** … and one within this doubles it, where more waited than it let through. */
@@ -21,14 +24,15 @@ export class Pace {
 
   /** What was sent was answered after that time; did it fill the measure? */
   answered(tookMs: number, wasFull: boolean): void {
-    if (tookMs > slowMs) this.#octets = Math.max(leastOctets, this.#octets / 2)
-    else if (tookMs < quickMs && wasFull) {
+    if (tookMs > slowMs) {
+      this.#octets = Math.max(Math.min(leastSlowOctets, this.#octets), this.#octets / 2)
+    } else if (tookMs < quickMs && wasFull) {
       this.#octets = Math.min(maxEntriesOctets, this.#octets * 2)
     }
   }
 
-  /** The stream has ended before an answer came: the way may be another now. */
+  /** No answer came, or the stream ended before: it may have been too much, and the way may be another now. */
   lost(): void {
-    this.#octets = Math.min(firstOctets, this.#octets)
+    this.#octets = Math.max(leastLostOctets, Math.min(firstOctets, this.#octets / 2))
   }
 }

@@ -38,7 +38,10 @@ export function wireOctets(entry: FeedEntry): number {
   return octets
 }
 
-/** The first of the entries, as many as fit into one batch or page of at most `max` (and `maxEntries`) and so many octets. */
+/**
+ * The first of the entries, as many as fit into one batch or page of at most `max` (and `maxEntries`) and so many octets;
+ * one in any case, for else a long name would never go out.
+ */
 export function takeFitting<Entry extends FeedEntry>(
   entries: Iterable<Entry>,
   max = maxEntries,
@@ -49,7 +52,8 @@ export function takeFitting<Entry extends FeedEntry>(
   let octets = 0
   for (const entry of entries) {
     octets += wireOctets(entry)
-    if (fitting.length === limit || octets > maxOctets) break
+    const isFull = octets > maxOctets && fitting.length > 0
+    if (fitting.length === limit || isFull) break
     fitting.push(entry)
   }
   return fitting

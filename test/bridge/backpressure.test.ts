@@ -4,6 +4,7 @@ import type { Page } from '../../src/bridge/messages.js'
 import { maxEntries } from '../../src/bridge/messages.js'
 import { maxStates, Replica } from '../../src/bridge/replica.js'
 import type { DeviceEntry, DeviceState } from '../../src/bridge/state.js'
+import { takeFitting } from '../../src/bridge/wire.js'
 import { Dialogue, emptyBatch, failed, statusOf } from './harness.js'
 import { device, eidOf, jidOf } from './settings.js'
 
@@ -161,6 +162,59 @@ describe('the measure of a batch', () => {
     expect(taken.slice(0, 4)).toEqual([215, 107, 53, 26])
     expect(new Set(taken.slice(3, -1))).toEqual(new Set([26]))
     expect(taken.reduce((sum, size) => sum + size, 0)).toBe(3_000)
+  })
+
+  /** Sends what is in flight in vain: it times out, the stream ends and comes back. */
+  const loseOnce = (bridge: Dialogue, sequence: number): void => {
+    bridge.clear().pass(10_000)
+    bridge.post({ type: 'BatchFailed', sequence, failure: failed('timeout') })
+    bridge.post({ type: 'StreamDown', reason: 'test' }).clear().online()
+  }
+
+  it('halves with every batch that was not answered, for the batches and pages to come', () => {
+    const bridge = new Dialogue().ready(many)
+    const page = { type: 'PageRequested', request: 1, query: { max: 500 } } as const
+    const pages = Array.from({ length: 5 }, () => {
+      loseOnce(bridge, 1)
+      bridge.post({ ...page, from: `${jidOf(2)}/${eidOf(2)}` })
+      return bridge.takeOne('answerPage').page.entries.length
+    })
+    expect(pages).toEqual([107, 53, 26, 13, 13])
+  })
+
+  it('gives a batch up that was lost twice: with a new epoch peers pull the table (rules 11 and 12)', () => {
+    const bridge = new Dialogue().ready(many)
+    const first = bridge.takeOne('publishBatch').batch
+    loseOnce(bridge, 1)
+    expect(bridge.takeOne('publishBatch').batch).toEqual(first)
+    bridge.pass(10_000).post({ type: 'BatchFailed', sequence: 1, failure: failed('timeout') })
+    bridge.post({ type: 'StreamDown', reason: 'test' }).clear()
+    bridge.post({ type: 'StreamUp', jid: `${jidOf(1)}/${eidOf(1)}` })
+    bridge.post({ type: 'OwnNodesMade', windowItems: 256 })
+    bridge.post({ type: 'MembersRead', items: [] })
+    const epoch = bridge.take('announce').at(-1)?.item.epoch
+    expect(epoch).toMatch(/^0+e2$/)
+    expect(epoch).not.toBe(first.epoch)
+    expect(bridge.take('publishBatch')).toEqual([])
+    bridge.post({ type: 'StatusRequested', request: 1, from: `${jidOf(2)}/${eidOf(2)}` })
+    expect(bridge.takeOne('answerStatus').status).toMatchObject({ epoch, sequence: 0 })
+    bridge.report('PJSIP/000001', 'BUSY')
+    const { batch } = bridge.takeOne('publishBatch')
+    expect(batch).toMatchObject({ epoch, sequence: 1, entries: [{ id: 'PJSIP/000001' }] })
+  })
+
+  it('is not why a small batch was lost: that keeps its epoch and number, however often', () => {
+    const bridge = new Dialogue().ready().report('PJSIP/1', 'INUSE')
+    const first = bridge.takeOne('publishBatch').batch
+    for (let loss = 0; loss < 5; loss += 1) {
+      loseOnce(bridge, 1)
+      expect(bridge.takeOne('publishBatch').batch).toEqual(first)
+    }
+  })
+
+  it('takes one entry in any case, however long its name', () => {
+    const long = device(`PJSIP/${'&'.repeat(240)}`, 'INUSE')
+    expect(takeFitting([long, long], maxEntries, 1024)).toEqual([long])
   })
 
   it('is that of the pages too, which go the same way (rule 14)', () => {
