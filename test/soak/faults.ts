@@ -151,7 +151,16 @@ function serverFaults(): Fault[] {
       await server.start()
     },
   })
-  return [down('killed', 'kill'), down('stopped', 'stop')]
+  const robbed: Fault = {
+    ...down('stopped, its pubsub store lost', 'stop'),
+    run: async ({ cluster: { server } }, over) => {
+      await server.stop()
+      await server.losePubsubStore()
+      await over()
+      await server.start()
+    },
+  }
+  return [down('killed', 'kill'), down('stopped', 'stop'), robbed]
 }
 
 /** Another client of a member's account disturbs the nodes: on both servers it may. */
