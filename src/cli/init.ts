@@ -17,12 +17,12 @@ const options = {
     type: 'string',
     requiresArg: true,
     describe:
-      'a file that holds the XMPP password (else HINTBRIDGE_XMPP_PASSWORD, else it is asked)',
+      'a file that holds the XMPP password, which is copied (else HINTBRIDGE_XMPP_PASSWORD, else it is asked)',
   },
   ca: {
     type: 'string',
     requiresArg: true,
-    describe: "PEM file of the XMPP server's own authority",
+    describe: "PEM file of the XMPP server's own authority, which is copied",
   },
   insecure: {
     type: 'boolean',
@@ -36,7 +36,11 @@ const options = {
     default: false,
     describe: 'ask nothing: take what is proposed',
   },
-  force: { type: 'boolean', default: false, describe: 'replace files that are there' },
+  force: {
+    type: 'boolean',
+    default: false,
+    describe: 'replace files that are there; the SIP secret is kept',
+  },
 } as const
 
 export const initCommand: CommandModule<object, InferredOptionTypes<typeof options>> = {

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -94,12 +102,16 @@ describe('init', () => {
     expect(read('asterisk/pjsip_hintbridge.conf')).toBe('old')
   })
 
-  it('replaces with --force, with fresh secrets', async () => {
-    const { options, read } = place()
+  it('replaces with --force, but keeps the SIP secret, and says so and what to restart', async () => {
+    const { options, read, printed } = place()
     await initialise(options)
+    expect(printed.join('\n')).not.toMatch(/restarted|is kept/)
     const before = read('etc/hintbridge/sip.secret')
-    await initialise({ ...options, given: { ...options.given, force: true } })
-    expect(read('etc/hintbridge/sip.secret')).not.toBe(before)
+    const environment = { HINTBRIDGE_XMPP_PASSWORD: 'another' }
+    await initialise({ ...options, environment, given: { ...options.given, force: true } })
+    expect(read('etc/hintbridge/sip.secret')).toBe(before)
+    expect(read('etc/hintbridge/xmpp.secret')).toBe('another\n')
+    expect(printed.join('\n')).toMatch(/SIP secret .* is kept[^]*must be restarted/)
     expect(read('asterisk/pjsip_hintbridge.conf')).toContain(read('etc/hintbridge/sip.secret'))
   })
 
@@ -131,13 +143,52 @@ describe('init', () => {
     ).rejects.toThrow(/--xmpp-password-file FILE, or HINTBRIDGE_XMPP_PASSWORD/)
   })
 
-  it('points to a password file that is there rather than copy it', async () => {
+  it('makes a fresh SIP secret where the file that it replaces holds none', async () => {
+    const { folder, options, read } = place()
+    mkdirSync(join(folder, 'etc', 'hintbridge'), { recursive: true })
+    put(join(folder, 'etc', 'hintbridge'), 'sip.secret', '\n')
+    await initialise({ ...options, given: { ...options.given, force: true } })
+    expect(read('etc/hintbridge/sip.secret')).toMatch(/^[\w-]{32}\n$/)
+  })
+
+  it.runIf(process.getuid?.() === 0)('leaves what it replaces to its owner', async () => {
+    const { folder, options } = place()
+    await initialise(options)
+    for (const name of written) chownSync(join(folder, name), 12_345, 23_456)
+    await initialise({ ...options, given: { ...options.given, force: true } })
+    const owners = written.map((name) => statSync(join(folder, name)))
+    expect(owners.map(({ uid, gid }) => [uid, gid])).toEqual(written.map(() => [12_345, 23_456]))
+  })
+
+  it('copies a password file that is named beside the configuration, for its owner alone', async () => {
     const { folder, config, options } = place()
     const file = put(folder, 'my.secret', 'mine\n')
     const given = { ...options.given, 'xmpp-password-file': file }
     await initialise({ ...options, given, environment: {} })
+    const copy = join(folder, 'etc', 'hintbridge', 'xmpp.secret')
     expect(loadConfig(config, {}).config.xmpp.password.reveal()).toBe('mine')
-    expect(existsSync(join(folder, written[1] ?? ''))).toBe(false)
+    expect(readFileSync(copy, 'utf8')).toBe('mine\n')
+    expect(statSync(copy).mode & 0o777).toBe(0o600)
+  })
+
+  it('takes the password file as it is where it lies beside the configuration already', async () => {
+    const { folder, config, options } = place()
+    mkdirSync(join(folder, 'etc', 'hintbridge'), { recursive: true })
+    const file = put(join(folder, 'etc', 'hintbridge'), 'xmpp.secret', 'mine\n')
+    const given = { ...options.given, 'xmpp-password-file': file }
+    await initialise({ ...options, given, environment: {} })
+    expect(loadConfig(config, {}).config.xmpp.password.reveal()).toBe('mine')
+  })
+
+  it('names the option whose file cannot be used, and what to do', async () => {
+    const { folder, options } = place()
+    const named = (path: string) =>
+      initialise({ ...options, given: { ...options.given, 'xmpp-password-file': path } })
+    await expect(named('/nope')).rejects.toThrow(
+      "--xmpp-password-file: '/nope' cannot be read (ENOENT): name a file that is there and that you can read",
+    )
+    await expect(named(put(folder, 'empty', '\n'))).rejects.toThrow(/is empty: write the password/)
+    expect(existsSync(join(folder, 'etc'))).toBe(false)
   })
 
   it('takes several services and trusted accounts, an authority and an EID', async () => {
@@ -157,7 +208,7 @@ describe('init', () => {
       trust: ['pbx-a@example.org', 'pbx-b@example.org'],
       xmpp: {
         services: ['xmpp://a.example.org', 'xmpps://b.example.org'],
-        tls: { mode: 'required', caFile: ca },
+        tls: { mode: 'required', caFile: join(folder, 'etc', 'hintbridge', 'ca.pem') },
       },
       asterisk: { eid: '02:00:00:00:00:0a' },
     })
@@ -207,6 +258,21 @@ describe('init on a terminal', () => {
       'site-*@example.net',
     ])
     expect(loadConfig(config, {}).config.xmpp.jid).not.toBe(jid)
+  })
+
+  it('asks again for a password that is empty', async () => {
+    const { config, options, printed } = place()
+    const replies = ['', 'typed']
+    await initialise({
+      ...options,
+      environment: {},
+      terminal: {
+        ask: (_question, proposal) => Promise.resolve(proposal ?? ''),
+        askSecret: () => Promise.resolve(replies.shift() ?? ''),
+      },
+    })
+    expect(loadConfig(config, {}).config.xmpp.password.reveal()).toBe('typed')
+    expect(printed.join('\n')).toContain('must not be empty')
   })
 
   it('takes the proposal for an empty line, and does not echo a password', async () => {

@@ -150,11 +150,15 @@ export function checkEntityId(text: string): string {
   return eid
 }
 
-/** Secrets lie beside the configuration; one that is not named hintbridge.yaml has secrets of its own name. */
-export function secretFile(configFile: string, name: 'xmpp' | 'sip'): string {
+/** A file beside the configuration; one that is not named hintbridge.yaml has files of its own name. */
+export function besideConfig(configFile: string, name: string): string {
   const file = resolve(configFile)
   const stem = file.replace(/^.*\//, '').replace(/\.ya?ml$/, '')
-  return join(dirname(file), stem === 'hintbridge' ? `${name}.secret` : `${stem}.${name}.secret`)
+  return join(dirname(file), stem === 'hintbridge' ? name : `${stem}.${name}`)
+}
+
+export function secretFile(configFile: string, name: 'xmpp' | 'sip'): string {
+  return besideConfig(configFile, `${name}.secret`)
 }
 
 function domainOf(jid: string): string {

@@ -1,10 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { renderAsteriskSide } from '../../config/asterisk-side.js'
 import { parseConfig } from '../../config/load.js'
 import { passwordVariables } from '../../config/secrets.js'
-import { type Answers, checkEntityId, secretFile, settle, splitList } from './answers.js'
+import {
+  type Answers,
+  besideConfig,
+  checkEntityId,
+  secretFile,
+  settle,
+  splitList,
+} from './answers.js'
+import { findSipPassword, findXmppPassword, readGiven } from './given-files.js'
 import { renderConfig } from './render.js'
 import type { Terminal } from './terminal.js'
 import { checkTargets, type PlannedFile, writeFiles } from './write-files.js'
@@ -24,89 +30,76 @@ export interface InitOptions {
   readonly isPresent: (path: string) => boolean
 }
 
-/** The XMPP password and the file that shall hold it; `isNew` where `init` writes that file. */
-interface PasswordSource {
-  readonly password: string
-  readonly file: string
-  readonly isNew: boolean
-}
-
 /** Settles all questions, checks what comes out and every target, then writes all files; throws an Error and writes nothing else. */
 export async function initialise(options: InitOptions): Promise<void> {
   const { given, terminal, print } = options
   const answers = await settle(definedOf(given), terminal?.ask, print)
-  const xmppPassword = await findPassword(options, answers)
-  const sipPassword = randomBytes(24).toString('base64url')
-  const files = planFiles(options, answers, xmppPassword, sipPassword)
+  const xmppPassword = await findXmppPassword(options, answers.jid)
+  const sip = findSipPassword(secretFile(answers.config, 'sip'), given.force === true)
+  const files = planFiles(options, answers, xmppPassword, sip.password)
   checkTargets(files, given.force === true)
+  const isReplaced = files.some(({ path }) => options.isPresent(path))
   writeFiles(files)
   report(options, answers, files)
+  if (sip.isKept) print(`The SIP secret that was there is kept.`)
+  if (isReplaced) print(`A bridge that runs with these files must be restarted.`)
 }
 
 function definedOf(given: InitOptions['given']): Partial<Answers> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-async function findPassword(
-  { given, environment, terminal }: InitOptions,
-  answers: Answers,
-): Promise<PasswordSource> {
-  const named = given['xmpp-password-file']
-  if (named !== undefined) {
-    const file = resolve(named)
-    return { password: readFileSync(file, 'utf8').trim(), file, isNew: false }
-  }
-  const file = secretFile(answers.config, 'xmpp')
-  const password =
-    environment[passwordVariables.xmpp] ??
-    (await terminal?.askSecret(`\nPassword of ${answers.jid} (not shown)`))
-  if (password === undefined || password === '') {
-    throw new Error(
-      `the password of ${answers.jid} is needed: --xmpp-password-file FILE, or ${passwordVariables.xmpp} in the environment`,
-    )
-  }
-  return { password, file, isNew: true }
-}
-
 function planFiles(
   { given }: InitOptions,
   answers: Answers,
-  xmpp: PasswordSource,
+  xmppPassword: string,
   sipPassword: string,
 ): PlannedFile[] {
   const config = resolve(answers.config)
+  const xmppPasswordFile = secretFile(config, 'xmpp')
   const sipPasswordFile = secretFile(config, 'sip')
-  const text = renderConfig({
+  // Copied beside the configuration, so that all that the service reads lies in one folder that can be given to its user.
+  const caFile = besideConfig(config, 'ca.pem')
+  const givenCa = given.ca === undefined ? undefined : resolve(given.ca)
+  const wanted = {
     cluster: answers.cluster,
     trust: splitList(answers.trust),
     stateDir: resolve(answers['state-dir']),
     services: splitList(answers.service),
     jid: answers.jid,
     pubsub: answers.pubsub,
-    xmppPasswordFile: xmpp.file,
+    xmppPasswordFile,
     isInsecure: given.insecure === true,
-    ...(given.ca !== undefined && { caFile: resolve(given.ca) }),
     ...(given.eid !== undefined && { eid: checkEntityId(given.eid) }),
     asterisk: answers.asterisk,
     listen: answers.listen,
     resource: answers.resource,
     sipPasswordFile,
     http: answers.http,
-  })
+  }
   // What init writes must load: the same checks as `run` makes, before anything is written.
-  const { sip } = parseConfig(text, {
+  const asGiven = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile: givenCa }) })
+  const { sip } = parseConfig(asGiven, {
     source: config,
     folder: dirname(config),
     environment: {
-      [passwordVariables.xmpp]: xmpp.password,
+      [passwordVariables.xmpp]: xmppPassword,
       [passwordVariables['asterisk.sip']]: sipPassword,
     },
   }).config.asterisk
   const asteriskSide = renderAsteriskSide({ ...sip, password: sipPassword })
   const own = { belongsToFolder: false }
+  const text = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile }) })
+  const copies: PlannedFile[] = []
+  if (!isSameFile(given['xmpp-password-file'], xmppPasswordFile)) {
+    copies.push({ path: xmppPasswordFile, text: `${xmppPassword}\n`, mode: 0o600, ...own })
+  }
+  if (givenCa !== undefined && givenCa !== caFile) {
+    copies.push({ path: caFile, text: readGiven('ca', givenCa), mode: 0o644, ...own })
+  }
   return [
     { path: config, text, mode: 0o644, ...own },
-    ...(xmpp.isNew ? [{ path: xmpp.file, text: `${xmpp.password}\n`, mode: 0o600, ...own }] : []),
+    ...copies,
     { path: sipPasswordFile, text: `${sipPassword}\n`, mode: 0o600, ...own },
     {
       path: resolve(answers['asterisk-conf']),
@@ -115,6 +108,10 @@ function planFiles(
       belongsToFolder: true,
     },
   ]
+}
+
+function isSameFile(given: string | undefined, target: string): boolean {
+  return given !== undefined && resolve(given) === target
 }
 
 /** `pjsip reload` is an alias that not every Asterisk has; these are the modules whose settings the file holds. */

@@ -46,12 +46,20 @@ export function writeFiles(files: readonly PlannedFile[]): void {
   }
 }
 
-function stageFile({ stage, text, mode, belongsToFolder }: PlannedFile & { stage: string }): void {
+/** The owner of what it replaces is kept: the service may run as that user. */
+function stageFile({
+  path,
+  stage,
+  text,
+  mode,
+  belongsToFolder,
+}: PlannedFile & { stage: string }): void {
   const folder = dirname(stage)
   if (!belongsToFolder) mkdirSync(folder, { recursive: true, mode: 0o755 })
   rmSync(stage, { force: true })
   writeFileSync(stage, text, { mode, flag: 'wx' })
   chmodSync(stage, mode) // whatever the umask took away
-  const { uid, gid } = statSync(folder)
-  if (belongsToFolder && process.getuid?.() === 0) chownSync(stage, uid, gid)
+  const owner =
+    statSync(path, { throwIfNoEntry: false }) ?? (belongsToFolder ? statSync(folder) : undefined)
+  if (owner !== undefined && process.getuid?.() === 0) chownSync(stage, owner.uid, owner.gid)
 }

@@ -1,0 +1,70 @@
+/** What `init` takes from files and from who types: the XMPP password, and the SIP secret of an earlier `init`. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { passwordVariables } from '../../config/secrets.js'
+import type { InitOptions } from './initialise.js'
+
+/** The content of a file that an option names; throws an Error that says which and what to do. */
+export function readGiven(option: string, path: string): string {
+  try {
+    return readFileSync(resolve(path), 'utf8')
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new Error(
+      `--${option}: '${path}' cannot be read (${code}): name a file that is there and that you can read`,
+      { cause },
+    )
+  }
+}
+
+/** From the file that is named, else the environment, else asked until it is not empty; throws where there is none. */
+export async function findXmppPassword(
+  { given, environment, terminal, print }: InitOptions,
+  jid: string,
+): Promise<string> {
+  const file = given['xmpp-password-file']
+  if (file !== undefined) {
+    const password = withoutLineEnd(readGiven('xmpp-password-file', file))
+    if (password !== '') return password
+    throw new Error(`--xmpp-password-file: '${file}' is empty: write the password of ${jid} in it`)
+  }
+  const inEnvironment = environment[passwordVariables.xmpp]
+  if (inEnvironment !== undefined && inEnvironment !== '') return inEnvironment
+  if (terminal === undefined) {
+    throw new Error(
+      `the password of ${jid} is needed: --xmpp-password-file FILE, or ${passwordVariables.xmpp} in the environment`,
+    )
+  }
+  for (;;) {
+    const password = await terminal.askSecret(`\nPassword of ${jid} (not shown)`)
+    if (password !== '') return password
+    print('  the password must not be empty')
+  }
+}
+
+export interface SipPassword {
+  readonly password: string
+  /** It was there: Asterisk may run with it. */
+  readonly isKept: boolean
+}
+
+/** The secret that the file holds, if it may be kept and is one; else a fresh one. */
+export function findSipPassword(file: string, mayKeep: boolean): SipPassword {
+  const held = mayKeep ? readIfThere(file) : ''
+  const isKept = held !== '' && !/\p{Cc}/u.test(held)
+  return { password: isKept ? held : randomBytes(24).toString('base64url'), isKept }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return withoutLineEnd(readFileSync(file, 'utf8'))
+  } catch {
+    // What is no file, or not readable, is told with the other targets.
+    return ''
+  }
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '')
+}
