@@ -60,7 +60,8 @@ export class EntityIdQuest {
 
   private failed(failure: Failure): void {
     this.takenAtMs = undefined
-    if (failure.reason === this.toldReason) return
+    // That Asterisk is lost has been told.
+    if (failure.condition === 'asterisk-lost' || failure.reason === this.toldReason) return
     this.toldReason = failure.reason
     this.ports.log.warn({ ...failure }, 'failed to ask Asterisk for its EID')
   }

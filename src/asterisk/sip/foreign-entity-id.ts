@@ -30,8 +30,8 @@ export class ForeignEntityId {
   /** An authenticated body came under an EID that is not the own. */
   heardForeign(eid: EntityId): void {
     const { ports } = this
-    ports.health('foreign-eid', this.describe(eid))
     if (this.candidate === eid) return
+    ports.health('foreign-eid', this.describe(eid))
     // With two that alternate (somebody else publishes through the same port) neither is believed.
     this.timer?.cancel()
     this.candidate = eid
