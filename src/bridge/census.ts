@@ -11,7 +11,6 @@ import type { Roster } from './roster.js'
 
 /** Where the service hides publishers anybody may write items: so many that nobody vouched for are followed. */
 const maxUnbelieved = 200
-const crowdKey = 'members-crowd'
 
 export class Census {
   /** The items of the last reading that may be members'. */
@@ -50,7 +49,7 @@ export class Census {
     log(this.context, 'warn', 'too many member items that nobody answers for', { item: item.id })
     health(
       this.context,
-      crowdKey,
+      'members-crowd',
       'warning',
       `more than ${maxUnbelieved} member items that nobody answers for: the others are left out. Retract those that ` +
         `are no members', and have the server show publishers.`,
@@ -74,7 +73,7 @@ export class Census {
     this.#missing = new Set(missing.map(({ jid }) => jid))
     if (!this.#isCrowded || this.#unbelieved().length >= maxUnbelieved) return
     this.#isCrowded = false
-    health(this.context, crowdKey, 'warning')
+    health(this.context, 'members-crowd', 'warning')
   }
 
   /** Whoever left while this bridge was down took its item along: `stale_after` after the start nobody names its EID. */

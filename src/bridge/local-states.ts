@@ -11,6 +11,8 @@ import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 
 /** At most this often is the injected count of an unowned mailbox given again (rule 5). */
 const mailboxAgainMs = 60_000
+/** An empty spool that was not reported for so long is polled no more. */
+const polledOverMs = 600_000
 
 export interface LocalStatesOutlets {
   /** A change that the cluster is to be told. */
@@ -196,7 +198,10 @@ export class LocalStates {
   /** Rule 5: an empty spool that is merely polled must not put the owner's lamp out. */
   #mayShareMailbox(mailbox: string, hasMessages: boolean): boolean {
     if (hasMessages) this.#ownedMailboxes.add(mailbox)
-    if (this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)) return true
+    if (this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)) {
+      if (this.context.agenda.has(`mailbox-polled:${mailbox}`)) this.#polledOver(mailbox)
+      return true
+    }
     if (this.outlets.isInjected(mailbox)) this.#giveAgain(mailbox)
     return false
   }
@@ -218,5 +223,13 @@ export class LocalStates {
         `in voicemail.conf or remove the mailbox there; or, if it lives here, name it under ` +
         `share.message_waiting.claim.`,
     )
+    agenda.set(`mailbox-polled:${mailbox}`, nowMs + polledOverMs, () => this.#polledOver(mailbox))
+  }
+
+  #polledOver(mailbox: string): void {
+    for (const timer of ['mailbox-polled', 'mailbox-again']) {
+      this.context.agenda.cancel(`${timer}:${mailbox}`)
+    }
+    health(this.context, `mailbox-polled:${mailbox}`, 'warning')
   }
 }

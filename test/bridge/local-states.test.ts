@@ -204,6 +204,23 @@ describe('a mailbox', () => {
     expect(told(dialogue)).toEqual([])
   })
 
+  it.each<[string, (dialogue: Dialogue) => unknown]>([
+    [
+      'it is filled here',
+      (dialogue) => dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 1) }),
+    ],
+    ['it was not polled for 10 minutes', (dialogue) => dialogue.pass(600_000)],
+  ])('of a peer that was polled empty is warned of no longer when %s (rule 5)', (_, act) => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.answerInjections()
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) }).clear()
+    act(dialogue)
+    const told = dialogue.take('health').filter(({ key }) => key === 'mailbox-polled:1@default')
+    expect(told).toEqual([
+      { to: 'observe', do: 'health', key: 'mailbox-polled:1@default', severity: 'warning' },
+    ])
+  })
+
   it('that was polled while its count was on the way to Asterisk is given again all the same (rule 5)', () => {
     const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
     dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
