@@ -11,7 +11,7 @@ import {
   splitList,
 } from './answers.js'
 import { findSipPassword, findXmppPassword, readGiven } from './given-files.js'
-import { renderConfig } from './render.js'
+import { type ConfigText, renderConfig } from './render.js'
 import type { Terminal } from './terminal.js'
 import { checkTargets, type PlannedFile, writeFiles } from './write-files.js'
 
@@ -49,6 +49,26 @@ function definedOf(given: InitOptions['given']): Partial<Answers> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
+/** What stands in the configuration, all but the authority. */
+function settingsOf(given: InitOptions['given'], answers: Answers): Omit<ConfigText, 'caFile'> {
+  return {
+    cluster: answers.cluster,
+    trust: splitList(answers.trust),
+    stateDir: resolve(answers['state-dir']),
+    services: splitList(answers.service),
+    jid: answers.jid,
+    pubsub: answers.pubsub,
+    xmppPasswordFile: secretFile(answers.config, 'xmpp'),
+    isInsecure: given.insecure === true,
+    ...(given.eid !== undefined && { eid: checkEntityId(given.eid) }),
+    asterisk: answers.asterisk,
+    listen: answers.listen,
+    resource: answers.resource,
+    sipPasswordFile: secretFile(answers.config, 'sip'),
+    http: answers.http,
+  }
+}
+
 function planFiles(
   { given }: InitOptions,
   answers: Answers,
@@ -61,22 +81,7 @@ function planFiles(
   // Copied beside the configuration, so that all that the service reads lies in one folder that can be given to its user.
   const caFile = besideConfig(config, 'ca.pem')
   const givenCa = given.ca === undefined ? undefined : resolve(given.ca)
-  const wanted = {
-    cluster: answers.cluster,
-    trust: splitList(answers.trust),
-    stateDir: resolve(answers['state-dir']),
-    services: splitList(answers.service),
-    jid: answers.jid,
-    pubsub: answers.pubsub,
-    xmppPasswordFile,
-    isInsecure: given.insecure === true,
-    ...(given.eid !== undefined && { eid: checkEntityId(given.eid) }),
-    asterisk: answers.asterisk,
-    listen: answers.listen,
-    resource: answers.resource,
-    sipPasswordFile,
-    http: answers.http,
-  }
+  const wanted = settingsOf(given, answers)
   // What init writes must load: the same checks as `run` makes, before anything is written.
   const asGiven = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile: givenCa }) })
   const { sip } = parseConfig(asGiven, {
@@ -90,16 +95,14 @@ function planFiles(
   const asteriskSide = renderAsteriskSide({ ...sip, password: sipPassword })
   const own = { belongsToFolder: false }
   const text = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile }) })
-  const copies: PlannedFile[] = []
-  if (!isSameFile(given['xmpp-password-file'], xmppPasswordFile)) {
-    copies.push({ path: xmppPasswordFile, text: `${xmppPassword}\n`, mode: 0o600, ...own })
-  }
-  if (givenCa !== undefined && givenCa !== caFile) {
-    copies.push({ path: caFile, text: readGiven('ca', givenCa), mode: 0o644, ...own })
-  }
   return [
     { path: config, text, mode: 0o644, ...own },
-    ...copies,
+    ...(isSameFile(given['xmpp-password-file'], xmppPasswordFile)
+      ? []
+      : [{ path: xmppPasswordFile, text: `${xmppPassword}\n`, mode: 0o600, ...own }]),
+    ...(givenCa === undefined || givenCa === caFile
+      ? []
+      : [{ path: caFile, text: readGiven('ca', givenCa), mode: 0o644, ...own }]),
     { path: sipPasswordFile, text: `${sipPassword}\n`, mode: 0o600, ...own },
     {
       path: resolve(answers['asterisk-conf']),
