@@ -50,8 +50,8 @@ export class Members {
   readonly #claims: Claims
   readonly #census: Census
   readonly #troubles: Troubles
-  /** The epoch in which a member said goodbye (rule 12). */
-  readonly #departed = new Map<string, string>()
+  /** The epochs of members that said goodbye (rule 12). */
+  readonly #departed = new Map<string, ReadonlySet<string>>()
 
   constructor(
     private readonly context: Context,
@@ -149,7 +149,7 @@ export class Members {
   #take(item: MemberItem): void {
     const known = this.#roster.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
-    if (this.#departed.get(item.id) === item.epoch) return
+    if (this.#departed.get(item.id)?.has(item.epoch)) return
     if (!this.#roster.get(item.id) && !this.#census.admits(item)) return
     const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
@@ -187,7 +187,7 @@ export class Members {
       count(this.context, 'refused_items', { kind: 'feed', reason: objection ?? 'not a member' })
       return
     }
-    if (this.#departed.get(peer.jid) === batch.epoch) return
+    if (this.#departed.get(peer.jid)?.has(batch.epoch)) return
     if (batch.isBye && batch.epoch === peer.replica.epoch) {
       this.#depart(peer, 'it said goodbye')
       return
@@ -405,9 +405,11 @@ export class Members {
     this.#giving.giveAll(peer)
   }
 
-  /** The peer goes for good: everything of it is withdrawn, its epoch ignored (rules 12 and 24). */
-  #depart(peer: Peer, reason: string, epoch = peer.replica.epoch ?? peer.item.epoch): void {
-    this.#departed.set(peer.jid, epoch)
+  /** The peer goes for good: everything of it is withdrawn, its epochs are ignored (rules 12 and 24). */
+  #depart(peer: Peer, reason: string, epoch?: string): void {
+    // Its item may still stand in `members` with the epoch of a run before the one that says goodbye.
+    const epochs = [epoch, peer.replica.epoch, peer.item.epoch]
+    this.#departed.set(peer.jid, new Set(epochs.filter((each) => each !== undefined)))
     this.#dismiss(peer, reason)
   }
 
