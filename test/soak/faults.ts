@@ -1,6 +1,7 @@
 /** Everything that may befall the cluster, each with its own end: a fault strikes, lasts, and is healed. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { accountOf } from '../../lab/cluster.js'
+import type { Member } from '../../lab/member.js'
 import { Onlooker } from '../../lab/onlooker.js'
 import { feedNode, membersNode, windowNode } from '../../src/nodes/names.js'
 import { deleteNode } from '../../src/pubsub/delete-node.js'
@@ -63,10 +64,11 @@ function bridgeFaults(letter: Letter): Fault[] {
     down('killed', 'killBridge'),
     down('stopped', 'stopBridge'),
     {
-      // Without its Asterisk or its server it could not withdraw all, and would say so.
+      // Without its Asterisk or its server it could not withdraw all, and would say so: it leaves only while it has them.
       ...{ name: `member ${letter} leaves`, lastsMs, settleMs },
       parts: [...parts, `asterisk ${letter}`, `link ${letter}`, 'server'],
       run: async (rig, over) => {
+        if (!(await isReady(memberOf(rig, letter)))) return
         await memberOf(rig, letter).leave()
         await over()
         await memberOf(rig, letter).startBridge()
@@ -74,6 +76,8 @@ function bridgeFaults(letter: Letter): Fault[] {
     },
   ]
 }
+
+const isReady = async ({ http }: Member): Promise<boolean> => (await fetch(`${http}/ready`)).ok
 
 function asteriskFaults(letter: Letter): Fault[] {
   const common = { parts: [`asterisk ${letter}`] as const, settleMs: asteriskMs }

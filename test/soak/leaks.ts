@@ -12,8 +12,8 @@ export interface Use {
 
 /** A young Node process grows for a while: its memory counts from this age on, s. */
 const warmUpS = 90
-/** Of two quiet points of one process. Sockets that are just closing and a scrape's own connection come and go. */
-const slack = { residentMiB: 32, handles: 4, timers: 4 }
+/** Of two quiet points of one process. Sockets that are just closing, a scrape's own connection and requests come and go. */
+const slack = { residentMiB: 32, handles: 4, timers: 10 }
 
 /** Asks `/metrics`. */
 export async function useOf(member: Member): Promise<Use> {
