@@ -3,7 +3,7 @@
  * that is not right. Options: `--minutes 10`, `--server prosody|ejabberd` (both without it), `--seed NUMBER`.
  */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { inspect, parseArgs } from 'node:util'
 import { xmppServers } from '../../lab/xmpp-servers.js'
 import { soak } from './soak.js'
 
@@ -39,9 +39,7 @@ try {
   }
 } catch (error) {
   process.exitCode = 1
-  say(
-    `\nThe soak failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  )
+  say(`\nThe soak failed: ${inspect(error)}`)
 }
 // The lab's claims on ports would keep the process.
 process.exit()
