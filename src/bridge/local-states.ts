@@ -35,6 +35,8 @@ export class LocalStates {
   readonly #givenAgainMs = new Map<string, number>()
   /** Its devices are withdrawn: it is dead, or its dump does not come. */
   #isWithdrawn = false
+  /** Has the PBX started since the last dump of its message counts? */
+  #mayHaveLostMailboxes = false
   /** Have both first fences returned? */
   #wasComplete = false
 
@@ -72,11 +74,16 @@ export class LocalStates {
 
   /** The PBX answers again, or for the first time. */
   found(): void {
-    for (const kind of kinds) this.restarted(kind)
+    for (const kind of kinds) this.#startAnew(kind)
   }
 
   /** The PBX (re)started and has forgotten what it does not hold itself (rule 10). */
   restarted(kind: Kind): void {
+    if (kind === 'message_waiting') this.#mayHaveLostMailboxes = true
+    this.#startAnew(kind)
+  }
+
+  #startAnew(kind: Kind): void {
     for (const [key, entry] of this.#reported) {
       // The dump does not name uncachable states, so only a restart can end them.
       if (entry.kind === 'device_state' && kind === entry.kind && !entry.cachable) {
@@ -142,6 +149,7 @@ export class LocalStates {
     for (const [key, entry] of this.#reported) {
       if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry)
     }
+    if (kind === 'message_waiting') this.#mayHaveLostMailboxes = false
     if (kind === 'device_state') {
       for (const timer of ['pbx-grace', 'pbx-stale']) this.context.agenda.cancel(timer)
       this.#isWithdrawn = false
@@ -163,8 +171,9 @@ export class LocalStates {
       if (entry.cachable) this.#reported.delete(key)
       return
     }
-    // Asterisk keeps one count a mailbox: a peer's, injected, hides the own one from the dump.
-    if (this.outlets.isInjected(entry.id)) return
+    // Asterisk names no mailbox that nobody subscribes to any more, though it has messages (seen): only after a restart
+    // does its silence say that the mailbox is gone. And a peer's count, injected, hides the own one from the dump.
+    if (!this.#mayHaveLostMailboxes || this.outlets.isInjected(entry.id)) return
     this.#reported.set(key, { ...entry, newMessages: 0, oldMessages: 0 })
   }
 

@@ -190,6 +190,15 @@ describe('a mailbox', () => {
     expect(told(dialogue)).toEqual(['1@default 0/0'])
   })
 
+  it('keeps its count where a later dump does not name it, unless the PBX has restarted (rule 1)', () => {
+    const dialogue = new Dialogue().ready([mailbox('1@default', 2)])
+    told(dialogue)
+    dialogue.post({ type: 'AsteriskLost', reason: 'silence' }).found()
+    expect(told(dialogue)).toEqual([])
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
   it('of a peer that the own PBX polls empty is given again, once a minute at most, with a warning (rule 5)', () => {
     const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
     dialogue.answerInjections()
