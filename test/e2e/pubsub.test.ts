@@ -406,6 +406,7 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
         ...options,
         services: [service],
         backoff: { capMs: 60 },
+        credentialsWaitMs: 60,
         log,
       })
       others.push(member.connection)
