@@ -10,6 +10,18 @@ export interface ShareSettings {
   isShared(id: string): boolean
 }
 
+/** Durations of life and death (rules 13, 16, 19 to 24, 26). */
+export interface LivenessSettings {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly graceMs: number
+  readonly staleAfterMs: number
+  /** `members` is read again this often (rule 19). */
+  readonly membersMs: number
+  /** The own nodes and what they retain are looked at this often (rules 19 and 26). */
+  readonly auditMs: number
+}
+
 export interface BridgeSettings {
   /** Bare JID of this member. */
   readonly jid: string
@@ -25,16 +37,7 @@ export interface BridgeSettings {
   /** Does the configuration claim this mailbox for the own PBX (rule 5)? */
   isClaimed(mailbox: string): boolean
   isTrusted(bareJid: string): boolean
-  readonly liveness: {
-    readonly heartbeatMs: number
-    readonly deadAfterMs: number
-    readonly graceMs: number
-    readonly staleAfterMs: number
-    /** `members` is read again this often (rule 19). */
-    readonly membersMs: number
-    /** The own nodes and what they retain are looked at this often (rules 19 and 26). */
-    readonly auditMs: number
-  }
+  readonly liveness: LivenessSettings
   /** How many injections go to Asterisk in parallel. */
   readonly lanes: number
 }

@@ -1,4 +1,5 @@
 /** The configuration as the rest of the program sees it: validated, frozen, durations in milliseconds. */
+import type { LivenessSettings } from '../bridge/context.js'
 import type { EntityId } from '../bridge/state.js'
 import type { HostPort } from './host-port.js'
 import type { Secret } from './secret.js'
@@ -56,16 +57,6 @@ export interface SipConfig {
   readonly insecure: boolean
 }
 
-/** Rules 7, 13, 16, 20 to 24. */
-export interface LivenessConfig {
-  readonly heartbeatMs: number
-  readonly deadAfterMs: number
-  readonly graceMs: number
-  readonly staleAfterMs: number
-  readonly membersMs: number
-  readonly auditMs: number
-}
-
 export interface Config {
   /** Root of the pubsub node names. */
   readonly cluster: string
@@ -83,7 +74,7 @@ export interface Config {
     readonly device_state: DeviceShareConfig
     readonly message_waiting: MailboxShareConfig
   }
-  readonly liveness: LivenessConfig
+  readonly liveness: LivenessSettings
   readonly http: { readonly listen: HostPort; readonly insecure: boolean }
   readonly log: { readonly level: LogLevel }
 }

@@ -1,5 +1,6 @@
 import { checkDurations } from './checks.js'
-import type { Config, LivenessConfig } from './config.js'
+import type { LivenessSettings } from '../bridge/context.js'
+import type { Config } from './config.js'
 
 export interface Reload {
   /** The running configuration with what may change while it runs taken from the fresh one. */
@@ -34,12 +35,12 @@ const live =
   /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 /** The fresh durations with the heartbeat that runs; all of the running ones where those make no sense with it. */
-function mergeLiveness(running: LivenessConfig, fresh: LivenessConfig): LivenessConfig {
+function mergeLiveness(running: LivenessSettings, fresh: LivenessSettings): LivenessSettings {
   const merged = Object.freeze({ ...fresh, heartbeatMs: running.heartbeatMs })
   return checkDurations(merged).length === 0 ? merged : running
 }
 
-function merge(running: Config, fresh: Config, liveness: LivenessConfig): Config {
+function merge(running: Config, fresh: Config, liveness: LivenessSettings): Config {
   const keepSwitches = <Share extends { publish: boolean; subscribe: boolean }>(
     from: Share,
     { publish, subscribe }: { publish: boolean; subscribe: boolean },

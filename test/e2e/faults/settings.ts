@@ -1,13 +1,8 @@
 /** The liveness settings under which faults are tried; each bound follows from them. */
 
-export interface Settings {
-  readonly heartbeatMs: number
-  readonly deadAfterMs: number
-  readonly graceMs: number
-  readonly staleAfterMs: number
-  readonly membersMs: number
-  readonly auditMs: number
-}
+import type { LivenessSettings as Settings } from '../../../src/bridge/context.js'
+
+export type { Settings }
 
 /** Short, so that a withdrawal is soon there to be measured. */
 export const brisk: Settings = {
