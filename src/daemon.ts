@@ -19,8 +19,12 @@ import { HttpServer } from './observe/http.js'
 import type { Log } from './observe/logger.js'
 import { type GaugeSample, Metrics } from './observe/metrics.js'
 import { Observer } from './observe/observer.js'
+import type { Pulse } from './observe/service-manager.js'
 import { ClusterEdge } from './pubsub/cluster.js'
 import { XmppConnection } from './xmpp/connection.js'
+
+/** What is due may be late by this, ms: a process that stood still reads what came meanwhile first. */
+const overdueLimitMs = 5_000
 
 export class Daemon {
   /** Settles when the service has left for good, whatever it could not withdraw; rejects where it failed. */
@@ -108,6 +112,25 @@ export class Daemon {
     this.#drain()
   }
 
+  /** How it stands. It moves while no event waits and nothing that is due was left undone. */
+  pulse(): Pulse {
+    const bridge = this.#bridge
+    const overdueMs = bridge ? performance.now() - bridge.deadlineMs : 0
+    const reasons = this.#unreadiness()
+    const problems = this.#health.problems().length
+    return {
+      isMoving: !bridge || (this.#events.length === 0 && overdueMs < overdueLimitMs),
+      status:
+        (reasons.length === 0 ? 'in sync' : `not in sync: ${reasons.join(', ')}`) +
+        (problems === 0 ? '' : `; ${problems} problems, see /health`),
+    }
+  }
+
+  #unreadiness(): string[] {
+    if (!this.#bridge) return ['the EID of Asterisk is not known yet: see /health']
+    return unreadiness(this.#bridge.overview())
+  }
+
   /** Leaves in place of a bridge that does not run; throws an Error that says what could not be withdrawn. */
   async leave(): Promise<void> {
     try {
@@ -154,10 +177,7 @@ export class Daemon {
       listen: this.#config.http.listen,
       health: this.#health,
       metrics: this.#metrics,
-      readiness: () =>
-        this.#bridge
-          ? unreadiness(this.#bridge.overview())
-          : ['the EID of Asterisk is not known yet: see /health'],
+      readiness: () => this.#unreadiness(),
     })
     await this.#http.start()
   }

@@ -2,6 +2,7 @@ import { type Config, ConfigError, formatProblem } from '../config/config.js'
 import { type LoadedConfig, loadConfig } from '../config/load.js'
 import { planReload } from '../config/reload.js'
 import { createLog, type Log } from '../observe/logger.js'
+import { findServiceManager, type Pulse } from '../observe/service-manager.js'
 
 /** What runs: the daemon, or a stand-in in tests. */
 export interface Service {
@@ -10,6 +11,8 @@ export interface Service {
   stop(): Promise<void>
   /** Takes a configuration that differs only in what may change at run time. */
   reload(config: Config): void | Promise<void>
+  /** How it stands; asked for at each beat of the service manager's watchdog. */
+  pulse(): Pulse
   /** Settles when the service ends by itself: it has left, or it failed. */
   readonly finished: Promise<void>
 }
@@ -40,6 +43,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
   const loaded = loadConfig(file, environment)
   const log = options.makeLog?.(loaded.config) ?? createLog({ level: loaded.config.log.level })
   warn(log, loaded)
+  const manager = findServiceManager(environment)
   const service = makeService(loaded.config, log)
   const reload = makeReload(options, loaded.config, service, log)
   let stop: (signal: string) => void = () => undefined
@@ -52,10 +56,14 @@ export async function runService(options: ServiceOptions): Promise<void> {
   ] as const
   for (const [signal, handler] of handlers) signals.on(signal, handler)
   try {
-    const ended = service.start().then(() => service.finished)
+    const ended = service.start().then(() => {
+      manager.started(() => service.pulse())
+      return service.finished
+    })
     const signal = await Promise.race([stopped, ended])
     if (signal !== undefined) log.logger.info({ signal }, 'stopping')
   } finally {
+    manager.stopping()
     try {
       await service.stop()
     } finally {

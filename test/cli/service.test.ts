@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { runService, type Service } from '../../src/cli/service.js'
 import { type Config, ConfigError } from '../../src/config/config.js'
 import { createLog } from '../../src/observe/logger.js'
+import type { Pulse } from '../../src/observe/service-manager.js'
 import { put, scratchFolder } from '../config/scratch.js'
 
 const text = readFileSync(new URL('../../docs/hintbridge.example.yaml', import.meta.url), 'utf8')
@@ -32,6 +33,10 @@ class Recorded extends EventEmitter implements Service {
 
   reload(config: Config): void {
     this.reloads.push(config)
+  }
+
+  pulse(): Pulse {
+    return { isMoving: true, status: 'in sync' }
   }
 }
 
