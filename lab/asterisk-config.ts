@@ -51,7 +51,7 @@ export function configurationFiles(
 ): Readonly<Record<string, string>> {
   return {
     'asterisk.conf': asteriskConf(options, place),
-    'modules.conf': `[modules]\nautoload=no\n${modules.map((name) => `load=${name}.so\n`).join('')}`,
+    'modules.conf': modulesConf(options),
     'logger.conf': '[general]\ndateformat=%T.%3q\n[logfiles]\nconsole => notice,warning,error\n',
     'manager.conf': managerConf(place),
     'rtp.conf': '[general]\nrtpstart=30000\nrtpend=32000\n',
@@ -61,7 +61,13 @@ export function configurationFiles(
     'queues.conf': queuesConf(options),
     'voicemail.conf': voicemailConf(options),
     ...Object.fromEntries(emptyFiles.map((name) => [`${name}.conf`, ''])),
+    ...options.files,
   }
+}
+
+function modulesConf(options: AsteriskOptions): string {
+  const lines = [...modules, ...(options.modules ?? [])].map((name) => `load=${name}.so\n`)
+  return `[modules]\nautoload=no\n${lines.join('')}`
 }
 
 const section = (name: string, lines: readonly string[]): string =>

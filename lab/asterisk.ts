@@ -38,6 +38,10 @@ export interface AsteriskOptions {
   readonly pjsip?: string
   /** More lines for the context `default` of `extensions.conf`. */
   readonly dialplan?: readonly string[]
+  /** Modules beyond those that the lab needs, without `.so`. */
+  readonly modules?: readonly string[]
+  /** Further configuration files by name, such as `xmpp.conf`. */
+  readonly files?: Readonly<Record<string, string>>
   /** Claimed before, where a bridge's configuration is written first; else a free one. */
   readonly sipPort?: number
 }
@@ -94,6 +98,8 @@ export class Asterisk {
   readonly name: string
   readonly eid: string
   readonly sipPort: number
+  /** Where its manager interface listens, for the user `lab`, and that one's secret. */
+  readonly manager: { readonly port: number; readonly secret: string }
   /** `127.0.0.1:PORT`, as the bridge's configuration names it. */
   readonly sipAddress: string
   readonly logFile: string
@@ -110,6 +116,7 @@ export class Asterisk {
     this.name = options.name
     this.eid = options.eid
     this.sipPort = place.sipPort
+    this.manager = { port: place.amiPort, secret: place.amiSecret }
     this.sipAddress = `127.0.0.1:${place.sipPort}`
     this.logFile = join(place.folder, 'log/console.log')
     const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d$/.test(name))
