@@ -93,10 +93,10 @@ export const storeLost: readonly Fault[] = [
     seenMs: await store.awaitCluster(site, 5_000 + overtimeMs),
     boundMs: 5_000,
   })),
-  lost('the windows show all devices again', 'audit', async (site, store) => ({
-    seenMs: await store.awaitWindows(site, site.settings.auditMs),
-    boundMs: site.settings.auditMs,
-  })),
+  lost('the windows show all devices again', '5 s + 0.1 s a device', async (site, store) => {
+    const boundMs = 5_000 + windowMs(site.devicesOf(site.a).length)
+    return { seenMs: await store.awaitWindows(site, boundMs + overtimeMs), boundMs }
+  }),
 ]
 
 const fullJidOf = (member: Member, site: Site): string =>

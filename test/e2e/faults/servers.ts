@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault, Measured } from './fault.js'
 import { toldAll } from './lamps.js'
-import { backoffMs } from './settings.js'
+import { backoffMs, windowMs } from './settings.js'
 import type { Site } from './site.js'
 import { Store } from './store.js'
 
@@ -92,7 +92,7 @@ const lostStopped: Fault = {
 const remade = (
   what: string,
   bound: string,
-  find: (site: Site, store: Store, backMs: number) => Promise<{ seenMs: number; boundMs: number }>,
+  find: (site: Site, store: Store, reconnectMs: number) => Promise<{ seenMs: number; boundMs: number }>,
 ): Fault => ({
   name: `XMPP server back without its pubsub store: ${what}`,
   bound,
@@ -121,11 +121,11 @@ const nodesRemade = remade(
 /** Windows are written behind, with rests: no lamp depends on them (rule 26). */
 const windowsRemade = remade(
   'the windows show all devices again',
-  'audit',
-  async (site, store) => ({
-    seenMs: await store.awaitWindows(site, site.settings.auditMs),
-    boundMs: site.settings.auditMs,
-  }),
+  'backoff + 5 s + 0.1 s a device',
+  async (site, store, reconnectMs) => {
+    const boundMs = reconnectMs + windowMs(site.devicesOf(site.a).length)
+    return { seenMs: await store.awaitWindows(site, boundMs + 20_000), boundMs }
+  },
 )
 
 export const serversAway: readonly Fault[] = [long, longAndBack]
