@@ -54,6 +54,7 @@ export async function createMember(options: MemberOptions): Promise<Member> {
   changeSettings(configFile, options.settings ?? {})
   const hintbridgeConf = readFileSync(asteriskFile, 'utf8')
   const asterisk = await createAsterisk({ ...options, sipPort, hintbridgeConf })
+  changeSettings(configFile, { 'asterisk.console': asterisk.consoleFile })
   return new Member(asterisk, { folder, configFile, httpPort, name: options.name })
 }
 

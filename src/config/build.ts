@@ -8,6 +8,7 @@ import { Secret } from './secret.js'
 export interface SettingsFiles {
   readonly xmppPassword: Secret
   readonly sipPassword: Secret
+  readonly httpPassword?: Secret
   /** PEM text. */
   readonly ca?: string
 }
@@ -53,6 +54,7 @@ export function buildConfig(
     },
     asterisk: {
       ...(asterisk.eid !== undefined && { eid: asterisk.eid }),
+      console: asterisk.console,
       sip: {
         asterisk: asterisk.sip.asterisk,
         listen: asterisk.sip.listen,
@@ -80,7 +82,10 @@ export function buildConfig(
       membersMs: liveness.members,
       auditMs: liveness.audit,
     },
-    http: settings.http,
+    http: {
+      listen: settings.http.listen,
+      ...(files.httpPassword !== undefined && { password: files.httpPassword }),
+    },
     log: settings.log,
   }
   return { config: freeze(config), warnings: adviseOn(config) }

@@ -69,13 +69,22 @@ export interface Config {
   /** Path of the control socket in it. */
   readonly controlSocket: string
   readonly xmpp: XmppConfig
-  readonly asterisk: { readonly eid?: EntityId; readonly sip: SipConfig }
+  readonly asterisk: {
+    readonly eid?: EntityId
+    /** The program that is `asterisk`, whose console `doctor` and `explain` ask, and its first arguments. */
+    readonly console: readonly string[]
+    readonly sip: SipConfig
+  }
   readonly share: {
     readonly device_state: DeviceShareConfig
     readonly message_waiting: MailboxShareConfig
   }
   readonly liveness: LivenessSettings
-  readonly http: { readonly listen: HostPort; readonly insecure: boolean }
+  readonly http: {
+    readonly listen: HostPort
+    /** Asked of whoever wants to read; there always is one where `listen` is off loopback. */
+    readonly password?: Secret
+  }
   readonly log: { readonly level: LogLevel }
 }
 

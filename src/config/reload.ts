@@ -1,6 +1,7 @@
 import { checkDurations } from './checks.js'
 import type { LivenessSettings } from '../bridge/context.js'
 import type { Config } from './config.js'
+import type { Secret } from './secret.js'
 
 export interface Reload {
   /** The running configuration with what may change while it runs taken from the fresh one. */
@@ -11,7 +12,10 @@ export interface Reload {
   readonly restartNeeded: readonly string[]
 }
 
-/** Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, XMPP password. */
+/**
+ * Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, XMPP
+ * password. Asterisk's console is used by other commands only.
+ */
 export function planReload(running: Config, fresh: Config): Reload {
   const before = describe(running)
   const after = describe(fresh)
@@ -28,11 +32,16 @@ export function planReload(running: Config, fresh: Config): Reload {
   if (!running.asterisk.sip.password.equals(fresh.asterisk.sip.password)) {
     restartNeeded.push('asterisk.sip.password')
   }
+  if (!isSameSecret(running.http.password, fresh.http.password)) restartNeeded.push('http.password')
   return { config: merge(running, fresh, liveness), applied, restartNeeded }
 }
 
+function isSameSecret(a: Secret | undefined, b: Secret | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.equals(b)
+}
+
 const live =
-  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|asterisk\.console|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 /** The fresh durations with the heartbeat that runs; all of the running ones where those make no sense with it. */
 function mergeLiveness(running: LivenessSettings, fresh: LivenessSettings): LivenessSettings {
@@ -72,6 +81,7 @@ function describe(config: Config): Map<string, string> {
     'xmpp.tls.mode': xmpp.tls.mode,
     'xmpp.tls.ca': [xmpp.tls.caFile, xmpp.tls.ca],
     'asterisk.eid': asterisk.eid,
+    'asterisk.console': asterisk.console,
     'asterisk.sip.asterisk': asterisk.sip.asterisk,
     'asterisk.sip.listen': asterisk.sip.listen,
     'asterisk.sip.resource': asterisk.sip.resource,
@@ -93,7 +103,6 @@ function describe(config: Config): Map<string, string> {
     'liveness.members': liveness.membersMs,
     'liveness.audit': liveness.auditMs,
     'http.listen': http.listen,
-    'http.insecure': http.insecure,
     'log.level': config.log.level,
   }
   return new Map(Object.entries(named).map(([path, value]) => [path, JSON.stringify(value)]))

@@ -11,6 +11,7 @@ export const defaults = {
   sipAsterisk: '127.0.0.1:5060',
   sipListen: '127.0.0.1:5070',
   httpListen: '127.0.0.1:9595',
+  console: 'asterisk',
   heartbeat: '10s',
   deadAfter: '30s',
   grace: '5s',
@@ -64,6 +65,12 @@ export const settingsSchema = section({
       "must be an entity ID such as '02:00:00:00:00:0a' (not all zero): 'core show settings' shows it",
       parseEntityId,
     ).optional(),
+    console: listOf(
+      text("must be the program that is 'asterisk' here", (value) =>
+        value === '' || value.includes('\0') ? undefined : value,
+      ),
+      "the program that is 'asterisk' here, or a list of it and its first arguments",
+    ).prefault([defaults.console]),
     sip: section({
       asterisk: address().prefault(defaults.sipAsterisk),
       listen: address().prefault(defaults.sipListen),
@@ -100,7 +107,7 @@ export const settingsSchema = section({
   }).prefault({}),
   http: section({
     listen: address(0).prefault(defaults.httpListen),
-    insecure: flag(false),
+    ...secretKeys('HTTP'),
   }).prefault({}),
   log: section({ level: oneOf(logLevels).default('info') }).prefault({}),
 })

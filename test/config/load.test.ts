@@ -46,6 +46,7 @@ describe('a configuration', () => {
         tls: { mode: 'required' },
       },
       asterisk: {
+        console: ['asterisk'],
         sip: {
           asterisk: { host: '127.0.0.1', port: 5060 },
           listen: { host: '127.0.0.1', port: 5070 },
@@ -77,11 +78,12 @@ describe('a configuration', () => {
     const config = load(`
 trust: [pbx-a@example.org]
 xmpp: { service: ['xmpp://[::1]:5222', 'xmpps://b.example.org'], jid: PBX-A@Example.org }
-asterisk: { eid: 2:0:0:0:0:A, sip: { asterisk: '[::1]:5060', listen: '[::1]:5070' } }
+asterisk: { eid: 2:0:0:0:0:A, console: [docker, exec, pbx, asterisk], sip: { asterisk: '[::1]:5060', listen: '[::1]:5070' } }
 `)
     expect(config.xmpp.services).toEqual(['xmpp://[::1]:5222', 'xmpps://b.example.org'])
     expect(config.xmpp.jid).toBe('pbx-a@example.org')
     expect(config.asterisk.eid).toBe('02:00:00:00:00:0a')
+    expect(config.asterisk.console).toEqual(['docker', 'exec', 'pbx', 'asterisk'])
     expect(config.asterisk.sip.listen).toEqual({ host: '::1', port: 5070 })
   })
 
@@ -125,7 +127,7 @@ log: { level: loud }
     )
     expect(problems.find(({ path }) => path === 'xmpp.jid')?.message).toMatch(/bare JID/)
     expect(problems.find(({ path }) => path === 'http.listen')?.message).toMatch(
-      /'http.insecure: true'/,
+      /not a loopback address.*set http.password_file/,
     )
   })
 
@@ -176,11 +178,31 @@ log: { level: loud }
 
   it('takes addresses off loopback only with the word', () => {
     const config = load(`${least}
-http: { listen: '0.0.0.0:9595', insecure: true }
 asterisk: { sip: { asterisk: '192.0.2.1:5060', listen: '192.0.2.2:5070', insecure: true } }
 `)
-    expect(config.http.listen.host).toBe('0.0.0.0')
     expect(config.asterisk.sip.listen.host).toBe('192.0.2.2')
+  })
+
+  it('takes an HTTP address off loopback only with a password, wherever that stands', () => {
+    const folder = scratchFolder()
+    const file = put(folder, 'http.secret', 'of http\n')
+    const open = "listen: '0.0.0.0:9595'"
+    expect(places(`${least}\nhttp: { ${open} }`)).toEqual(['http.listen: 0.0.0.0:9595'])
+    for (const [more, environment] of [
+      [`password: of http`, passwords],
+      [`password_file: ${file}`, passwords],
+      [undefined, { ...passwords, HINTBRIDGE_HTTP_PASSWORD: 'of http' }],
+    ] as const) {
+      const text = `${least}\nhttp: { ${[open, more].filter(Boolean).join(', ')} }`
+      const { http } = parseConfig(text, { environment }).config
+      expect([http.listen.host, http.password?.reveal()]).toEqual(['0.0.0.0', 'of http'])
+    }
+    const gone = problemsOf(`${least}\nhttp: { ${open}, password_file: ${folder}/gone }`)
+    expect(gone.map(({ path }) => path)).toEqual(['http.password_file'])
+  })
+
+  it('needs no HTTP password on loopback', () => {
+    expect(load(`${least}\nhttp: { listen: 'localhost:9595' }`).http.password).toBeUndefined()
   })
 
   it('warns where it does not trust its own account, trusts a whole server, or sends clear text off the machine', () => {
