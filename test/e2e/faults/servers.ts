@@ -92,7 +92,11 @@ const lostStopped: Fault = {
 const remade = (
   what: string,
   bound: string,
-  find: (site: Site, store: Store, reconnectMs: number) => Promise<{ seenMs: number; boundMs: number }>,
+  find: (
+    site: Site,
+    store: Store,
+    reconnectMs: number,
+  ) => Promise<{ seenMs: number; boundMs: number }>,
 ): Fault => ({
   name: `XMPP server back without its pubsub store: ${what}`,
   bound,
