@@ -12,18 +12,24 @@ const maxSocketPathOctets = 107
 
 /**
  * What one key demands of another. Works on the unchecked file, so that these problems are reported along with those of
- * the single keys; a key that does not parse is left to the schema.
+ * the single keys; a key that does not parse is left to the schema. `hasHttpPassword`: was one looked for and found, or
+ * complained of?
  */
-export function checkAcrossKeys(tree: unknown): ConfigProblem[] {
-  return [...checkSip(tree), ...checkHttp(tree), ...checkLiveness(tree), ...checkStateDir(tree)]
+export function checkAcrossKeys(tree: unknown, hasHttpPassword: boolean): ConfigProblem[] {
+  return [
+    ...checkSip(tree),
+    ...(hasHttpPassword ? [] : checkHttp(tree)),
+    ...checkLiveness(tree),
+    ...checkStateDir(tree),
+  ]
 }
 
 function checkSip(tree: unknown): ConfigProblem[] {
   const asterisk = addressAt(tree, 'asterisk.sip.asterisk', defaults.sipAsterisk)
   const listen = addressAt(tree, 'asterisk.sip.listen', defaults.sipListen)
   const problems = [
-    ...checkLoopback(tree, 'asterisk.sip.asterisk', asterisk, 'asterisk.sip.insecure'),
-    ...checkLoopback(tree, 'asterisk.sip.listen', listen, 'asterisk.sip.insecure'),
+    ...checkLoopback(tree, 'asterisk.sip.asterisk', asterisk),
+    ...checkLoopback(tree, 'asterisk.sip.listen', listen),
   ]
   if (asterisk === undefined || listen === undefined) return problems
   const value = formatHostPort(listen)
@@ -42,16 +48,21 @@ function checkSip(tree: unknown): ConfigProblem[] {
 }
 
 function checkHttp(tree: unknown): ConfigProblem[] {
-  const listen = addressAt(tree, 'http.listen', defaults.httpListen, 0)
-  return checkLoopback(tree, 'http.listen', listen, 'http.insecure')
+  const path = 'http.listen'
+  const listen = addressAt(tree, path, defaults.httpListen, 0)
+  if (listen === undefined || isLoopback(listen.host)) return []
+  const message =
+    'is not a loopback address, and whoever reaches it could read who talks on which phone: ' +
+    'set http.password_file (a file with a password that readers are asked for), or use 127.0.0.1'
+  return [{ path, value: formatHostPort(listen), message }]
 }
 
 function checkLoopback(
   tree: unknown,
   path: string,
   address: HostPort | undefined,
-  word: string,
 ): ConfigProblem[] {
+  const word = 'asterisk.sip.insecure'
   if (address === undefined || isLoopback(address.host) || at(tree, word) === true) return []
   const message = `is not a loopback address and nothing there is encrypted: use 127.0.0.1, or write '${word}: true' to accept that`
   return [{ path, value: formatHostPort(address), message }]

@@ -60,13 +60,16 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const sources = { folder, environment, ...(file !== undefined && { file }) }
   const xmppPassword = readSecret(tree, 'xmpp', sources)
   const sipPassword = readSecret(tree, 'asterisk.sip', sources)
+  const httpPassword = readSecret(tree, 'http', sources)
+  const hasHttpPassword = httpPassword.secret !== undefined || httpPassword.problems.length > 0
   const ca = readAuthority(tree, folder)
   const problems = [
     ...(checked.error?.issues.flatMap((issue) => schemaProblems(issue, tree)) ?? []),
     ...xmppPassword.problems,
     ...sipPassword.problems,
+    ...httpPassword.problems,
     ...ca.problems,
-    ...checkAcrossKeys(tree),
+    ...checkAcrossKeys(tree, hasHttpPassword),
   ].map((problem) => withLine(problem, document, lines))
   if (
     problems.length > 0 ||
@@ -82,9 +85,11 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const { config, warnings } = buildConfig(checked.data, folder, {
     xmppPassword: xmppPassword.secret,
     sipPassword: sipPassword.secret,
+    ...(httpPassword.secret !== undefined && { httpPassword: httpPassword.secret }),
     ...(ca.pem !== undefined && { ca: ca.pem }),
   })
-  return { config, warnings: [...xmppPassword.warnings, ...sipPassword.warnings, ...warnings] }
+  const ofSecrets = [xmppPassword, sipPassword, httpPassword].flatMap(({ warnings }) => warnings)
+  return { config, warnings: [...ofSecrets, ...warnings] }
 }
 
 function syntaxProblem(error: {

@@ -8,9 +8,13 @@ import { at, textAt } from './tree.js'
 export const passwordVariables = {
   xmpp: 'HINTBRIDGE_XMPP_PASSWORD',
   'asterisk.sip': 'HINTBRIDGE_SIP_PASSWORD',
+  http: 'HINTBRIDGE_HTTP_PASSWORD',
 } as const
 
 export type SecretSection = keyof typeof passwordVariables
+
+/** Nothing is said of these where they are missing. */
+const optional: ReadonlySet<SecretSection> = new Set(['http'])
 
 /** Where passwords are looked for. */
 export interface SecretSources {
@@ -60,7 +64,8 @@ export function readSecret(
       ? reading
       : { ...reading, warnings: warnIfExposed(path, configFile) }
   }
-  if (at(tree, `${section}.password_file`) !== undefined) return { problems: [], warnings: [] }
+  const isWrongType = at(tree, `${section}.password_file`) !== undefined
+  if (isWrongType || optional.has(section)) return { problems: [], warnings: [] }
   const message = `is required: name the file that holds it, or write ${section}.password, or set ${variable}`
   return { problems: [{ path: `${section}.password_file`, message }], warnings: [] }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Config } from '../../src/config/config.js'
 import { parseConfig } from '../../src/config/load.js'
 import { planReload } from '../../src/config/reload.js'
 
@@ -47,6 +48,23 @@ http: { listen: '127.0.0.1:9596' }
     expect(config.liveness.graceMs).toBe(6000)
     expect(config.log.level).toBe('debug')
     expect(config.xmpp.password.reveal()).toBe('new-pw')
+  })
+
+  it('leaves a new HTTP password, or none, to a restart', () => {
+    const [without, first, second] = [
+      '',
+      'http: { password: first }',
+      'http: { password: second }',
+    ].map((text) => load(text))
+    if (!without || !first || !second) throw new Error('three are made')
+    const needed = (before: Config, after: Config) => planReload(before, after).restartNeeded
+    expect(needed(first, first)).toEqual([])
+    expect(needed(first, second)).toEqual(['http.password'])
+    expect(needed(without, first)).toEqual(['http.password'])
+    expect(planReload(first, without)).toMatchObject({
+      config: { http: first.http },
+      restartNeeded: ['http.password'],
+    })
   })
 
   it('keeps all durations where the fresh ones make no sense with the heartbeat that runs', () => {

@@ -47,7 +47,7 @@ ${
     password_file: ${scalar(text.sipPasswordFile)}
 
 http:
-  listen: ${scalar(text.http)} # /metrics, /health, /ready
+  listen: ${scalar(text.http)} # the status page, /metrics, /health, /ready
 `
 }
 
