@@ -26,6 +26,7 @@ function copyPackage(folder: string): string {
     'tsconfig.build.json',
     'src',
     'docs',
+    'contrib',
     'CHANGELOG.md',
     'LICENSE',
   ]
@@ -80,7 +81,7 @@ describe('the package', () => {
       expect.arrayContaining([
         'dist/main.js',
         'docs/hintbridge.example.yaml',
-        'docs/hintbridge.service',
+        'contrib/systemd/hintbridge.service',
         'CHANGELOG.md',
         'LICENSE',
         'package.json',

@@ -1,0 +1,110 @@
+/** The systemd unit, and what the real bridge tells systemd; PID 1 is played by whoever listens on NOTIFY_SOCKET. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCluster, type Cluster } from '../../lab/cluster.js'
+import { startProsody } from '../../lab/prosody.js'
+import { readText, run, type Running } from '../../lab/running.js'
+
+const root = join(import.meta.dirname, '../..')
+const unit = join(root, 'contrib/systemd/hintbridge.service')
+
+const analyze = promisify(execFile).bind(undefined, 'systemd-analyze')
+
+describe('the systemd unit', () => {
+  it('is taken by systemd without a word', async () => {
+    const { stdout, stderr } = await analyze(['verify', '--man=no', unit])
+    expect(stdout + stderr).toBe('')
+  })
+
+  it('leaves little open: less than 2 of 10 of what systemd calls exposure', async () => {
+    const { stdout } = await analyze(['security', '--offline=true', '--no-pager', unit])
+    const exposure = /exposure level for hintbridge\.service: ([\d.]+)/.exec(stdout)?.[1]
+    expect(Number(exposure)).toBeLessThan(2)
+  })
+})
+
+/** Prints each datagram as one line of JSON. */
+const listener = `
+import json, socket, sys
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.bind(sys.argv[1])
+print('listening', flush=True)
+while True:
+    print(json.dumps(notify.recv(4096).decode()), flush=True)
+`
+
+describe('what the bridge tells systemd', () => {
+  let cluster: Cluster
+  let systemd: Running
+  let bridge: Running
+  const said = (): string[] =>
+    readText(systemd.options.logFile)
+      .split('\n')
+      .filter((line) => line.startsWith('"'))
+      .map((line) => JSON.parse(line) as string)
+  /** Resolves with what is said next that matches. */
+  const saysNext = (pattern: RegExp): Promise<unknown> =>
+    systemd.logs(pattern, 10_000, readText(systemd.options.logFile).length)
+
+  beforeAll(async () => {
+    cluster = await createCluster({
+      label: 'systemd',
+      startServer: startProsody,
+      members: { a: {} },
+    })
+    const folder = cluster.scratch.makeFolder('systemd')
+    const socket = join(folder, 'notify')
+    systemd = run({
+      name: 'systemd',
+      command: '/usr/bin/python3',
+      args: ['-c', listener, socket],
+      cwd: folder,
+      logFile: join(folder, 'datagrams'),
+    })
+    await systemd.logs(/^listening/)
+    bridge = run({
+      name: 'bridge',
+      command: process.execPath,
+      args: [join(root, 'dist/main.js'), 'run', '--config', cluster.member('a').configFile],
+      env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '500000' },
+      cwd: folder,
+      logFile: join(folder, 'bridge.log'),
+    })
+  })
+  afterAll(async () => {
+    await bridge.stop()
+    await systemd.stop()
+    await cluster.stop()
+  })
+
+  it('it is ready as soon as it has started, and says what it waits for', async () => {
+    await systemd.logs(/READY=1/)
+    expect(said()[0]).toMatch(
+      /^READY=1\nSTATUS=not in sync: Asterisk does not answer.*\nWATCHDOG=1$/,
+    )
+  })
+
+  it('it says when it is in sync', async () => {
+    await cluster.member('a').asterisk.start()
+    await systemd.logs(/STATUS=in sync\\nWATCHDOG=1/)
+  })
+
+  it('it gives no sign of life while it stands still', async () => {
+    bridge.signal('SIGSTOP')
+    const before = said().length
+    await expect(
+      systemd.logs(/WATCHDOG/, 1_500, readText(systemd.options.logFile).length),
+    ).rejects.toThrow('nothing found')
+    expect(said()).toHaveLength(before)
+    const goesOn = saysNext(/WATCHDOG=1/)
+    bridge.signal('SIGCONT')
+    await goesOn
+  })
+
+  it('it says when it stops, and nothing after that', async () => {
+    await bridge.stop()
+    expect(said().at(-1)).toBe('STOPPING=1\nSTATUS=stopping')
+  })
+})
