@@ -4,17 +4,18 @@
  */
 import { Agenda } from './agenda.js'
 import type { Command } from './commands.js'
-import { type BridgeSettings, type Context, bareJid, count, log } from './context.js'
+import { type BridgeSettings, type Context, bareJid, count, log, refused } from './context.js'
 import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
 import { type Injected, Injection } from './injection.js'
+import { tellChange } from './inspection-change.js'
 import { LocalStates } from './local-states.js'
 import { Members } from './members.js'
 import type { MemberItem, PageQuery, Status } from './messages.js'
 import { type Overview, memberOverview } from './overview.js'
 import { SnapshotServer } from './snapshot-server.js'
-import type { EntityId, FeedEntry, Kind } from './state.js'
+import type { EntityId, FeedEntry, Kind, StateEntry } from './state.js'
 import { Standing } from './standing.js'
 import { Window } from './window.js'
 
@@ -47,6 +48,7 @@ export class Bridge {
       settings,
       nowMs,
       agenda: new Agenda(),
+      isWatched: false,
       emit: (command) => this.#commands.push(command),
       random: () => options.random(),
       newEpoch: () => options.newEpoch(),
@@ -54,7 +56,7 @@ export class Bridge {
     const context = this.#context
     this.#injection = new Injection(context, journal)
     this.#local = new LocalStates(context, {
-      onChange: (entry) => this.#localChanged(entry),
+      onChange: (entry, before) => this.#localChanged(entry, before),
       onReadiness: () => this.#advance(),
       isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
       injectAgain: (mailbox) => this.#injection.injectMailboxAgain(mailbox),
@@ -114,16 +116,25 @@ export class Bridge {
       ...this.#status,
       ...(this.#standing.jid !== undefined && { jid: this.#standing.jid }),
       isAsteriskFound: this.#isAsteriskFound,
+      ...(this.#standing.pbxVersion !== undefined && { pbxVersion: this.#standing.pbxVersion }),
       hasOwnNodes: this.#standing.windowItems !== undefined,
       ownStates: this.#local.told.size,
+      ownMailboxes: this.#local.toldMailboxes,
       feedPending: this.#feed.pendingCount,
       feedLagMs: this.#feed.lagMs,
       windowPending: this.#window.pendingCount,
       injected: this.#injection.size,
+      injectedMailboxes: this.#injection.mailboxes,
       injectionPending: this.#injection.depth,
       injectionLagMs: this.#injection.lagMs,
       members: [...this.#members.peers].map(memberOverview),
+      departed: this.#members.departed,
     }
+  }
+
+  /** Begins or ends to tell changes as they pass, by `changed`. */
+  watch(isWatched: boolean): void {
+    this.#context.isWatched = isWatched
   }
 
   #dispatch(event: BridgeEvent): void {
@@ -140,6 +151,8 @@ export class Bridge {
         return this.#injection.answered(event.lane, event.failure)
       case 'AsteriskFound':
         return this.#asteriskFound()
+      case 'AsteriskVersionLearnt':
+        return this.#standing.pbxVersionLearnt(event.version)
       case 'AsteriskLost':
         return this.#asteriskLost()
       case 'StreamUp':
@@ -225,6 +238,7 @@ export class Bridge {
 
   #asteriskLost(): void {
     this.#isAsteriskFound = false
+    count(this.#context, 'asterisk_losses')
     this.#injection.close()
     this.#local.lost()
   }
@@ -238,7 +252,9 @@ export class Bridge {
     if (isStranger && isAvailable) this.#standing.readMembersSoon()
   }
 
-  #localChanged(entry: FeedEntry): void {
+  #localChanged(entry: FeedEntry, before?: StateEntry): void {
+    const { settings, isWatched } = this.#context
+    if (isWatched) tellChange(this.#context, { ...settings, isOwn: true }, entry, before)
     const kind = entry.kind === 'gone' ? entry.of : entry.kind
     this.#snapshot.changed(entry)
     this.#feed.change(entry)
@@ -283,6 +299,7 @@ export class Bridge {
   #admits(request: number, from: string): boolean {
     if (this.#context.settings.isTrusted(bareJid(from))) return true
     count(this.#context, 'refused_requests', { reason: 'trust does not name the JID' })
+    refused(this.#context, { what: 'request', from, reason: 'trust does not name the JID' })
     log(this.#context, 'warn', 'request of a stranger refused', { from })
     this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'forbidden' })
     return false

@@ -126,6 +126,29 @@ export type JournalCommand =
       readonly id: string
     }
 
+/** Something that was not believed or not taken. */
+export interface Refused {
+  readonly what: string
+  /** A JID, or what claims to be one. */
+  readonly from: string
+  readonly reason: string
+}
+
+/** A change of one origin's state, as it passes. */
+export interface Change {
+  readonly eid: EntityId
+  /** Bare JID. */
+  readonly jid: string
+  readonly name: string
+  readonly isOwn: boolean
+  readonly kind: Kind
+  readonly id: string
+  readonly before?: StateEntry
+  /** Missing where it is gone. */
+  readonly after?: StateEntry
+  readonly delayMs?: number
+}
+
 /** To whoever watches: log lines, counters, health. */
 export type ObserveCommand =
   /** Raises a health problem under a key (replacing what stood there), or clears it with no text. */
@@ -151,6 +174,18 @@ export type ObserveCommand =
       readonly labels?: Readonly<Record<string, string>>
       readonly by?: number
     }
+  /** One value of a histogram, such as `injection_delay_seconds`. */
+  | {
+      readonly to: 'observe'
+      readonly do: 'measure'
+      readonly histogram: string
+      readonly value: number
+      readonly labels?: Readonly<Record<string, string>>
+    }
+  /** Something was not believed or not taken: who sent it, as far as is known, what it was, and why. */
+  | ({ readonly to: 'observe'; readonly do: 'refused' } & Refused)
+  /** A state changed; only while somebody watches. */
+  | { readonly to: 'observe'; readonly do: 'changed'; readonly change: Change }
   /** `leave` has done all it can; `failures` says what it could not. The process may end. */
   | { readonly to: 'observe'; readonly do: 'left'; readonly failures: readonly string[] }
 

@@ -1,6 +1,6 @@
 /** What every part of the domain is given: the settings, the time, and the way out. */
 import type { Agenda } from './agenda.js'
-import type { Command } from './commands.js'
+import type { Command, Refused } from './commands.js'
 import type { EntityId, Kind } from './state.js'
 
 export interface ShareSettings {
@@ -48,6 +48,8 @@ export interface Context {
   readonly agenda: Agenda
   /** Monotonic, ms; the time of the event that is being handled. */
   nowMs: number
+  /** Somebody watches changes as they pass. */
+  isWatched: boolean
   emit(command: Command): void
   /** In [0, 1), for jitter. */
   random(): number
@@ -65,13 +67,35 @@ export function log(
   context.emit({ to: 'observe', do: 'log', level, message, ...(fields && { fields }) })
 }
 
-/** Adds one to a counter. */
+/** Adds one, or so many, to a counter. */
 export function count(
   context: Context,
   counter: string,
   labels?: Readonly<Record<string, string>>,
+  by = 1,
 ): void {
-  context.emit({ to: 'observe', do: 'count', counter, ...(labels && { labels }) })
+  context.emit({
+    to: 'observe',
+    do: 'count',
+    counter,
+    ...(labels && { labels }),
+    ...(by !== 1 && { by }),
+  })
+}
+
+/** Adds a value to a histogram. */
+export function measure(
+  context: Context,
+  histogram: string,
+  value: number,
+  labels?: Readonly<Record<string, string>>,
+): void {
+  context.emit({ to: 'observe', do: 'measure', histogram, value, ...(labels && { labels }) })
+}
+
+/** Notes that something was not believed. */
+export function refused(context: Context, item: Refused): void {
+  context.emit({ to: 'observe', do: 'refused', ...item })
 }
 
 /** Raises a health problem, or clears it where no text is given. */

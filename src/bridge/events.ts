@@ -25,6 +25,8 @@ export type AsteriskEvent =
   | { readonly type: 'InjectionAnswered'; readonly lane: number; readonly failure?: Failure }
   /** The PBX answers (first OPTIONS answered, or any SIP from it after it was lost). */
   | { readonly type: 'AsteriskFound' }
+  /** It has named itself in SIP, otherwise than before. */
+  | { readonly type: 'AsteriskVersionLearnt'; readonly version: string }
   /** ECONNREFUSED, or 12 s of silence to OPTIONS (rule 7). */
   | { readonly type: 'AsteriskLost'; readonly reason: string }
 

@@ -3,12 +3,12 @@
  * batch (rules 11 to 13). At rest a change leaves at once; under load the batches grow by themselves.
  */
 import type { Context } from './context.js'
-import { health, log } from './context.js'
+import { count, health, log, measure } from './context.js'
 import type { Failure } from './events.js'
 import { Lag } from './lag.js'
 import { type Batch, maxEntries } from './messages.js'
 import { Pace } from './pace.js'
-import { type FeedEntry, type Key, keyOf } from './state.js'
+import { type FeedEntry, type Key, keyOf, tally } from './state.js'
 import { takeFitting, wireOctets } from './wire.js'
 
 /** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
@@ -220,7 +220,10 @@ export class Feed {
       sequence: this.#sequence,
       isBye: this.#isBye,
       entries,
+      ageMs: this.context.nowMs - this.#oldestMs,
     }
+    if (entries.length > 0) measure(this.context, 'batch_entries', entries.length, { way: 'out' })
+    for (const [kind, by] of tally(entries)) count(this.context, 'changes_out', { kind }, by)
     this.#isBye = false
     this.#losses = 0
     this.#send(this.#inFlight)

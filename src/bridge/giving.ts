@@ -48,7 +48,7 @@ export class Giving {
     const share = this.context.settings.share[entry.kind]
     const isStale = peer.isStale && entry.kind === 'device_state'
     const isGiven = share.subscribe && share.isShared(entry.id) && !isStale
-    if (isGiven) this.injection.want(peer.eid, entry)
+    if (isGiven) this.injection.want(peer.eid, entry, peer.originMs)
     else this.injection.unwant(peer.eid, entry.kind, entry.id)
   }
 }

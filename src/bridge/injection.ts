@@ -4,7 +4,7 @@
  * keeps one count a mailbox, and the last change wins.
  */
 import type { Context } from './context.js'
-import { count, health, log } from './context.js'
+import { count, health, log, measure } from './context.js'
 import type { Failure } from './events.js'
 import { Lanes } from './lanes.js'
 import type { EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
@@ -19,6 +19,27 @@ export interface Injected {
   readonly id: string
 }
 
+/** The last time that a state was given to Asterisk. */
+export interface LastInjection {
+  readonly entry: StateEntry
+  readonly sentMs: number
+  acknowledgedMs?: number
+  failure?: Failure
+}
+
+/** How a state of a peer stands with Asterisk. */
+export interface InjectionTrace {
+  /** Under which it is given. */
+  readonly eid: EntityId
+  /** Missing where it is to be withdrawn, or is only known to the journal. */
+  readonly wanted?: StateEntry
+  readonly held?: StateEntry
+  readonly last?: LastInjection
+  readonly isInherited: boolean
+  /** Asterisk refused it, and is given it again later. */
+  readonly isRefused: boolean
+}
+
 interface Target extends Injected {
   /** Under which the mailbox is given; a device's never changes. */
   eid: EntityId
@@ -27,6 +48,10 @@ interface Target extends Injected {
   /** What Asterisk acknowledged last, if that is known. */
   held: StateEntry | undefined
   sending: StateEntry | undefined
+  /** When what is wanted came to be at its origin, ms, until Asterisk has it; for the figure only. */
+  originMs: number | undefined
+  /** What became of the last injection; of none in this run: `undefined`. */
+  last: LastInjection | undefined
   isCachable: boolean
   /** The EID under which the journal has it. */
   journaledAs: EntityId | undefined
@@ -74,8 +99,28 @@ export class Injection {
     return this.#devices.size + this.#mailboxes.size
   }
 
-  /** Asterisk should hold this state under that EID. */
-  want(eid: EntityId, entry: StateEntry): void {
+  /** How many of them are message counts. */
+  get mailboxes(): number {
+    return this.#mailboxes.size
+  }
+
+  /** How it stands with a state of that origin; of a mailbox, with the one count that is given. */
+  trace(eid: EntityId, kind: Kind, id: string): InjectionTrace | undefined {
+    const target = this.#find(eid, kind, id)
+    if (!target) return undefined
+    const { wanted, held, last, isInherited } = target
+    return {
+      eid: target.eid,
+      ...(wanted && { wanted }),
+      ...(held && { held }),
+      ...(last && { last }),
+      isInherited,
+      isRefused: this.#refused.has(target),
+    }
+  }
+
+  /** Asterisk should hold this state under that EID; it came to be at its origin at `originMs`, if that is known. */
+  want(eid: EntityId, entry: StateEntry, originMs?: number): void {
     // Peers go on publishing while this member leaves.
     if (this.#isClosing) return
     const target = this.#target(eid, entry.kind, entry.id)
@@ -90,6 +135,7 @@ export class Injection {
     }
     target.isInherited = false
     target.wanted = entry
+    target.originMs = originMs
     this.#lanes.enqueue(target)
   }
 
@@ -196,12 +242,14 @@ export class Injection {
     }
     this.#record(target)
     target.sending = entry
+    target.last = { entry, sentMs: this.context.nowMs }
     this.context.emit({ to: 'asterisk', do: 'inject', lane, eid: target.eid, entry })
     return true
   }
 
   #settle(target: Target, failure?: Failure): boolean {
     const sent = target.sending
+    this.#trace(target, failure)
     target.sending = undefined
     if (!failure) {
       target.held = sent
@@ -215,6 +263,19 @@ export class Injection {
     if (failure.isTemporary) return true
     this.#refuse(target, failure.reason)
     return false
+  }
+
+  /** For whoever asks, and for the figures. */
+  #trace(target: Target, failure?: Failure): void {
+    const { last, kind, originMs, sending, wanted } = target
+    const { nowMs } = this.context
+    if (last && failure) last.failure = failure
+    if (failure) return
+    if (last) last.acknowledgedMs = nowMs
+    count(this.context, 'injections', { kind })
+    if (originMs === undefined || sending !== wanted) return
+    measure(this.context, 'injection_delay_seconds', (nowMs - originMs) / 1_000)
+    target.originMs = undefined
   }
 
   #accepted(target: Target): void {
@@ -305,6 +366,8 @@ export class Injection {
       wanted: undefined,
       held: undefined,
       sending: undefined,
+      originMs: undefined,
+      last: undefined,
       isCachable: true,
       journaledAs: undefined,
       isInherited: false,

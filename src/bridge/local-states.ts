@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 import { health, log } from './context.js'
 import type { Failure } from './events.js'
 import { type Dump, Fence } from './fence.js'
+import type { Dated } from './replica.js'
 import type { FeedEntry, Key, Kind, StateEntry } from './state.js'
 import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 
@@ -15,8 +16,8 @@ const mailboxAgainMs = 60_000
 const polledOverMs = 600_000
 
 export interface LocalStatesOutlets {
-  /** A change that the cluster is to be told. */
-  onChange(entry: FeedEntry): void
+  /** A change that the cluster is to be told; `before` is what it was told before. */
+  onChange(entry: FeedEntry, before?: StateEntry): void
   /** `isReady` may have changed. */
   onReadiness(): void
   /** Is a peer's count for this mailbox injected into the own PBX? */
@@ -30,6 +31,9 @@ export class LocalStates {
   readonly #reported = new Map<Key, StateEntry>()
   /** What the cluster was told: the table that snapshots serve. */
   readonly #told = new Map<Key, StateEntry>()
+  /** When the cluster was told, ms; for whoever asks. */
+  readonly #toldMs = new Map<Key, number>()
+  #toldMailboxes = 0
   readonly #fences: Readonly<Record<Kind, Fence>>
   readonly #ownedMailboxes = new Set<string>()
   readonly #givenAgainMs = new Map<string, number>()
@@ -54,6 +58,17 @@ export class LocalStates {
 
   get told(): ReadonlyMap<Key, StateEntry> {
     return this.#told
+  }
+
+  /** How many of those are message counts. */
+  get toldMailboxes(): number {
+    return this.#toldMailboxes
+  }
+
+  /** What the cluster was told under that key, and when. */
+  dated(key: Key): Dated | undefined {
+    const entry = this.#told.get(key)
+    return entry && { entry, changedMs: this.#toldMs.get(key) ?? 0 }
   }
 
   /**
@@ -189,10 +204,14 @@ export class LocalStates {
     if (entry) {
       if (before && isSameState(before, entry)) return
       this.#told.set(key, entry)
-      this.outlets.onChange(entry)
+      this.#toldMs.set(key, this.context.nowMs)
+      if (!before && entry.kind === 'message_waiting') this.#toldMailboxes += 1
+      this.outlets.onChange(entry, before)
     } else if (before) {
       this.#told.delete(key)
-      this.outlets.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) })
+      this.#toldMs.delete(key)
+      if (before.kind === 'message_waiting') this.#toldMailboxes -= 1
+      this.outlets.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) }, before)
     }
   }
 

@@ -2,13 +2,16 @@
  * The other members: who is believed, what is held of each, and what of that the own Asterisk is given
  * (rules 12, 14 to 16, 18, 21 to 23).
  */
+import { Arrivals, type BatchReceived } from './arrivals.js'
 import { type Asker, Asks } from './asks.js'
 import { Census } from './census.js'
 import { Claims } from './claims.js'
-import { type Context, bareJid, count, log } from './context.js'
-import type { BridgeEvent, Failure } from './events.js'
+import { type Context, bareJid, count, log, refused } from './context.js'
+import { Departed, type DepartedMember } from './departed.js'
+import type { Failure } from './events.js'
 import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
+import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
 import type { Peer } from './peer.js'
@@ -28,8 +31,6 @@ const subscribeRetryMs = 5_000
 const absences: ReadonlySet<string> = new Set(['service-unavailable', 'recipient-unavailable'])
 /** A peer that refuses us is asked again after this. */
 const forbiddenRetryMs = 60_000
-
-type BatchReceived = Extract<BridgeEvent, { type: 'BatchReceived' }>
 
 export interface MembersOutlets {
   /** A peer's feed is silent: its node, and `members` with it, may be gone without a word. */
@@ -51,7 +52,9 @@ export class Members {
   readonly #census: Census
   readonly #troubles: Troubles
   /** The epochs of members that said goodbye (rule 12). */
-  readonly #departed = new Map<string, ReadonlySet<string>>()
+  readonly #departedEpochs = new Map<string, ReadonlySet<string>>()
+  readonly #departed: Departed
+  readonly #arrivals: Arrivals
 
   constructor(
     private readonly context: Context,
@@ -59,7 +62,10 @@ export class Members {
     private readonly outlets: MembersOutlets,
   ) {
     this.#roster = new Roster(context, {
-      onChange: (peer, entry) => this.#giving.changed(peer, entry),
+      onChange: (peer, entry, before) => {
+        this.#giving.changed(peer, entry)
+        if (context.isWatched) tellChange(context, peerOrigin(peer, context.nowMs), entry, before)
+      },
       onFull: (peer) => this.#giving.full(peer),
     })
     this.#giving = new Giving(context, injection, this.#roster)
@@ -68,6 +74,8 @@ export class Members {
       this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
     )
     this.#troubles = new Troubles(context)
+    this.#departed = new Departed(context)
+    this.#arrivals = new Arrivals(context, this.#roster)
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.presence = new Presence(context)
@@ -86,6 +94,11 @@ export class Members {
 
   get peers(): IterableIterator<Peer> {
     return this.#roster.peers
+  }
+
+  /** Who left for good of late. */
+  get departed(): DepartedMember[] {
+    return this.#departed.list((jid) => this.#roster.get(jid) !== undefined)
   }
 
   get count(): number {
@@ -149,7 +162,7 @@ export class Members {
   #take(item: MemberItem): void {
     const known = this.#roster.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
-    if (this.#departed.get(item.id)?.has(item.epoch)) return
+    if (this.#departedEpochs.get(item.id)?.has(item.epoch)) return
     if (!this.#roster.get(item.id) && !this.#census.admits(item)) return
     const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
@@ -174,25 +187,16 @@ export class Members {
     if (!isAvailable) this.rivals.unavailable(from)
   }
 
-  batchReceived({ service, publisher, batch }: BatchReceived): void {
-    const peer = this.#roster.holder(batch.eid)
-    const objection = !peer
-      ? 'not a member'
-      : peer.item.service !== service
-        ? 'another service'
-        : publisher !== undefined && bareJid(publisher) !== peer.jid
-          ? 'another publisher'
-          : undefined
-    if (!peer || objection !== undefined) {
-      count(this.context, 'refused_items', { kind: 'feed', reason: objection ?? 'not a member' })
-      return
-    }
-    if (this.#departed.get(peer.jid)?.has(batch.epoch)) return
+  batchReceived(event: BatchReceived): void {
+    const { batch } = event
+    const peer = this.#arrivals.sender(event)
+    if (!peer) return
+    if (this.#departedEpochs.get(peer.jid)?.has(batch.epoch)) return
     if (batch.isBye && batch.epoch === peer.replica.epoch) {
       this.#depart(peer, 'it said goodbye')
       return
     }
-    const outcome = peer.replica.apply(batch)
+    const outcome = this.#arrivals.apply(peer, batch)
     if (batch.epoch === peer.replica.epoch) this.#vitality.heard(peer)
     if (outcome === 'gap') this.#pulls.restart(peer)
     else if (outcome === 'foreign') this.#pulls.request(peer)
@@ -357,6 +361,7 @@ export class Members {
     switch (peer.life) {
       case 'unknown':
         peer.life = 'dead'
+        peer.reason = failure.reason
         this.context.agenda.cancel(`ask:${peer.jid}`)
         this.#readRetained(peer)
         if (absences.has(failure.condition)) this.#releaseInherited(peer)
@@ -409,13 +414,14 @@ export class Members {
   #depart(peer: Peer, reason: string, epoch?: string): void {
     // Its item may still stand in `members` with the epoch of a run before the one that says goodbye.
     const epochs = [epoch, peer.replica.epoch, peer.item.epoch]
-    this.#departed.set(peer.jid, new Set(epochs.filter((each) => each !== undefined)))
+    this.#departedEpochs.set(peer.jid, new Set(epochs.filter((each) => each !== undefined)))
     this.#dismiss(peer, reason)
   }
 
   /** Withdraws everything of a peer and drops it. */
   #dismiss(peer: Peer, reason: string): void {
     log(this.context, 'info', 'member is gone for good', { peer: peer.jid, reason })
+    this.#departed.note(peer, reason)
     this.#release(peer)
     const { service, eid } = peer.item
     this.#roster.remove(peer.jid)
@@ -437,11 +443,13 @@ export class Members {
     this.#giving.giveHeirs(peer.eid)
     if (!isNews) return
     count(this.context, 'refused_members', { reason: 'identity' })
+    refused(this.context, { what: 'member', from: peer.jid, reason })
     this.#troubles.raise(peer.jid, 'refused', `it is refused: ${reason}`)
   }
 
   #release(peer: Peer): void {
     this.#vitality.forget(peer)
+    this.#arrivals.forget(peer)
     this.#pulls.cancel(peer)
     this.context.agenda.cancel(`ask:${peer.jid}`)
     peer.replica.discardAll()

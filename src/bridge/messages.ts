@@ -11,6 +11,11 @@ export interface Batch {
   /** `true` on the last batch of a member that leaves for good (rule 24). */
   readonly isBye: boolean
   readonly entries: readonly FeedEntry[]
+  /**
+   * How long ago its oldest change came to be, ms, when the batch was formed; of one that was received, on its arrival, as far
+   * as its origin says and by its origin's clock (so it may be negative). It is shown, and decides nothing.
+   */
+  readonly ageMs?: number
 }
 
 /** At most this many entries a batch or page … */
@@ -34,6 +39,8 @@ export interface MemberItem {
   readonly epoch: string
   /** Of hintbridge. */
   readonly version: string
+  /** Of its Asterisk, as that names itself in SIP; for humans. */
+  readonly pbxVersion?: string
 }
 
 /** `ready`: serves its table. `syncing`: up, but its fence is not back (rule 16). `leaving`: going for good. */

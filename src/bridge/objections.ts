@@ -1,5 +1,13 @@
 /** Why a member item must not even be considered (rule 18), said once each while it is so. */
-import { type BridgeSettings, type Context, bareJid, count, health, log } from './context.js'
+import {
+  type BridgeSettings,
+  type Context,
+  bareJid,
+  count,
+  health,
+  log,
+  refused,
+} from './context.js'
 import type { MemberItem } from './messages.js'
 
 /** Whoever may write to `members` chooses the item ids: what is remembered of them is bounded … */
@@ -31,6 +39,7 @@ export class Objections {
 
   complain(item: MemberItem, objection: string, { isLate = false }: Complaint = {}): void {
     count(this.context, 'refused_items', { kind: 'members', reason: objection })
+    refused(this.context, { what: 'members', from: item.publisher ?? item.id, reason: objection })
     const said = `${item.id} is refused: ${objection}`
     const isKnown = this.#standing.has(said)
     if (!isKnown && this.#standing.size >= maxRemembered) return

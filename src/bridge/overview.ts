@@ -1,4 +1,5 @@
 /** What stands in the bridge, as others may see it: for gauges, readiness and the commands. */
+import type { DepartedMember } from './departed.js'
 import type { Status } from './messages.js'
 import type { Life, Peer } from './peer.js'
 import type { EntityId } from './state.js'
@@ -8,15 +9,25 @@ export interface MemberOverview {
   readonly eid: EntityId
   readonly name: string
   readonly version: string
+  readonly pbxVersion?: string
   readonly life: Life
+  /** Why it is suspected or dead. */
+  readonly reason?: string
   readonly isBelieved: boolean
   readonly refusal?: string
   /** Its table is complete. */
   readonly isSynced: boolean
   readonly isStale: boolean
   readonly sequence: number
-  /** How many states are held of it. */
+  /** How many states are held of it … */
   readonly states: number
+  /** … and how many of those are message counts. */
+  readonly mailboxes: number
+  /** Monotonic, ms. */
+  readonly aliveSinceMs?: number
+  readonly lastHeardMs: number
+  /** From the oldest change of its last batch to that batch's arrival, ms. */
+  readonly delayMs?: number
 }
 
 /** The own status and what surrounds it. */
@@ -24,20 +35,28 @@ export interface Overview extends Status {
   /** The own full JID while the stream is up. */
   readonly jid?: string
   readonly isAsteriskFound: boolean
+  /** Of Asterisk, as it names itself in SIP. */
+  readonly pbxVersion?: string
   /** The own pubsub nodes are there. */
   readonly hasOwnNodes: boolean
   /** How many own states the cluster has been told. */
   readonly ownStates: number
+  /** How many of those are message counts. */
+  readonly ownMailboxes: number
   readonly feedPending: number
   /** How long the last batch's oldest change took until the server had it, ms. */
   readonly feedLagMs: number
   readonly windowPending: number
   /** How many states of peers are in the own Asterisk, or are about to be. */
   readonly injected: number
+  /** How many of those are message counts. */
+  readonly injectedMailboxes: number
   readonly injectionPending: number
   /** How long the last injection took from its change to Asterisk's answer, ms. */
   readonly injectionLagMs: number
   readonly members: readonly MemberOverview[]
+  /** Who left for good of late. */
+  readonly departed: readonly DepartedMember[]
 }
 
 export function memberOverview(peer: Peer): MemberOverview {
@@ -46,13 +65,19 @@ export function memberOverview(peer: Peer): MemberOverview {
     eid: peer.eid,
     name: peer.item.name,
     version: peer.item.version,
+    ...(peer.item.pbxVersion !== undefined && { pbxVersion: peer.item.pbxVersion }),
     life: peer.life,
+    ...(peer.reason !== undefined && { reason: peer.reason }),
     isBelieved: peer.isBelieved,
     ...(peer.refusal !== undefined && { refusal: peer.refusal }),
     isSynced: peer.isSynced,
     isStale: peer.isStale,
     sequence: peer.replica.sequence,
     states: peer.replica.size,
+    mailboxes: peer.replica.mailboxes,
+    ...(peer.aliveSinceMs !== undefined && { aliveSinceMs: peer.aliveSinceMs }),
+    lastHeardMs: peer.lastHeardMs,
+    ...(peer.delayMs !== undefined && { delayMs: peer.delayMs }),
   }
 }
 

@@ -24,6 +24,14 @@ export interface Peer {
   /** Its table is complete as of its epoch and sequence. */
   isSynced: boolean
   lastHeardMs: number
+  /** Since when it is alive, ms; a `grace` that it survived does not count. */
+  aliveSinceMs: number | undefined
+  /** Why it is suspected or dead. */
+  reason: string | undefined
+  /** From the oldest change of its last batch to that batch's arrival, ms, as far as its clock can be believed. */
+  delayMs: number | undefined
+  /** While a batch of it is applied: when its oldest change came to be, ms. */
+  originMs: number | undefined
   /** It is absent, and its retained node could not be read. */
   isRetainedUnread: boolean
   readonly replica: Replica

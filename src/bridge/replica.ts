@@ -16,8 +16,13 @@ export const maxStates = 100_000
 /** So many states in pages of the longest names, and some: a snapshot without an end is broken off. */
 const maxPages = 2_000
 
-interface Held {
-  readonly entry: StateEntry
+/** An entry and since when it says so here, ms. */
+export interface Dated<Entry extends StateEntry = StateEntry> {
+  readonly entry: Entry
+  readonly changedMs: number
+}
+
+interface Held extends Dated {
   /** Sequence number as of which it is known; 0 for what another epoch told. */
   sequence: number
   /** The pull whose page named it last; 0 where a batch told it since. */
@@ -48,6 +53,7 @@ export type PageOutcome = 'more' | 'done' | 'restart'
 
 export class Replica {
   readonly #table = new Map<Key, Held>()
+  #mailboxes = 0
   #epoch: string | undefined
   #sequence = 0
   /** Has a pull of this epoch ended, and none been broken off since? */
@@ -56,10 +62,14 @@ export class Replica {
   #pullCount = 0
   #isFull = false
 
-  /** `onChange` is called for every entry that changes or goes, `onFull` when entries are left out from now on. */
+  /**
+   * `onChange` is called for every entry that changes or goes, with what stood there before, `onFull` when entries are left
+   * out from now on; `now` is the monotonic clock, ms.
+   */
   constructor(
-    private readonly onChange: (entry: FeedEntry) => void,
+    private readonly onChange: (entry: FeedEntry, before?: StateEntry) => void,
     private readonly onFull: () => void = () => undefined,
+    private readonly now: () => number = () => 0,
   ) {}
 
   get epoch(): string | undefined {
@@ -78,12 +88,25 @@ export class Replica {
     return this.#table.size
   }
 
+  /** How many of the entries are message counts. */
+  get mailboxes(): number {
+    return this.#mailboxes
+  }
+
+  keys(): IterableIterator<Key> {
+    return this.#table.keys()
+  }
+
   *entries(): Generator<StateEntry> {
     for (const held of this.#table.values()) yield held.entry
   }
 
   get(key: Key): StateEntry | undefined {
     return this.#table.get(key)?.entry
+  }
+
+  dated(key: Key): Dated | undefined {
+    return this.#table.get(key)
   }
 
   /** Does that status say that nothing is missing here? */
@@ -231,13 +254,18 @@ export class Replica {
       this.#isFull = true
       return
     }
-    this.#table.set(key, { entry, sequence, pull })
-    if (!before || !isSameState(before.entry, entry)) this.onChange(entry)
+    const isNews = !before || !isSameState(before.entry, entry)
+    const changedMs = isNews ? this.now() : before.changedMs
+    this.#table.set(key, { entry, sequence, pull, changedMs })
+    if (!before && entry.kind === 'message_waiting') this.#mailboxes += 1
+    if (isNews) this.onChange(entry, before?.entry)
   }
 
   #drop(key: Key): void {
+    const before = this.#table.get(key)?.entry
     this.#table.delete(key)
-    this.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) })
+    if (before?.kind === 'message_waiting') this.#mailboxes -= 1
+    this.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) }, before)
   }
 }
 

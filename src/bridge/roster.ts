@@ -3,11 +3,11 @@ import type { Context } from './context.js'
 import type { MemberItem } from './messages.js'
 import type { Peer } from './peer.js'
 import { Replica } from './replica.js'
-import type { EntityId, FeedEntry } from './state.js'
+import type { EntityId, FeedEntry, StateEntry } from './state.js'
 
 export interface RosterOutlets {
-  /** An entry of a peer's table changed or went. */
-  onChange(peer: Peer, entry: FeedEntry): void
+  /** An entry of a peer's table changed or went; `before` is what stood there. */
+  onChange(peer: Peer, entry: FeedEntry, before?: StateEntry): void
   /** A peer has more states than are held. */
   onFull(peer: Peer): void
 }
@@ -43,10 +43,15 @@ export class Roster {
       isStale: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
+      aliveSinceMs: undefined,
+      reason: undefined,
+      delayMs: undefined,
+      originMs: undefined,
       isRetainedUnread: false,
       replica: new Replica(
-        (entry) => this.outlets.onChange(peer, entry),
+        (entry, before) => this.outlets.onChange(peer, entry, before),
         () => this.outlets.onFull(peer),
+        () => this.context.nowMs,
       ),
     }
     this.#peers.set(item.id, peer)

@@ -2,7 +2,7 @@
  * The own standing in the cluster: stream, own nodes, the reading of `members`, the announcement (rules 17, 19, 20).
  * Each step starts when what it needs is there, and starts again when that was lost.
  */
-import { type Context, bareJid, health, log } from './context.js'
+import { type Context, bareJid, count, health, log } from './context.js'
 import type { Failure, NodeChange } from './events.js'
 import type { MemberItem } from './messages.js'
 import { withRemedy } from './remedies.js'
@@ -31,6 +31,8 @@ export class Standing {
   /** The cap on items of the own retained nodes, while those are known to exist. */
   windowItems: number | undefined
   #announcedEpoch: string | undefined
+  /** Of Asterisk, as it names itself; for humans. */
+  #pbxVersion: string | undefined
   /** `members` was not there when it was last read. */
   #isMembersMissing = false
   /** Was the announcement acknowledged before the last reading of `members` was asked for? */
@@ -47,6 +49,7 @@ export class Standing {
     this.jid = jid
     health(this.context, 'stream', 'error')
     log(this.context, 'info', 'stream is up', { jid })
+    count(this.context, 'stream_starts')
     // The other one waits `stale_after` too, and then takes the JID again.
     this.#after('conflict-over', 2 * this.context.settings.liveness.staleAfterMs, () =>
       health(this.context, 'stream-conflict', 'error'),
@@ -180,6 +183,18 @@ export class Standing {
     } else this.#after('members', retryMs, () => this.readMembers())
   }
 
+  get pbxVersion(): string | undefined {
+    return this.#pbxVersion
+  }
+
+  /** Asterisk says which one it is: so does the member item, from now on. */
+  pbxVersionLearnt(version: string): void {
+    this.#pbxVersion = version
+    if (this.#announcedEpoch === undefined) return
+    this.#announcedEpoch = undefined
+    this.outlets.onProgress()
+  }
+
   /** Publishes the member item, unless it stands. */
   announce(epoch: string): void {
     if (this.jid === undefined || this.#announcedEpoch === epoch) return
@@ -187,7 +202,12 @@ export class Standing {
     this.#isAcknowledged = false
     const { jid: id, eid, name, service, version } = this.context.settings
     const item = { id, eid, name, jid: this.jid, service, epoch, version }
-    this.context.emit({ to: 'cluster', do: 'announce', item })
+    const pbxVersion = this.#pbxVersion
+    this.context.emit({
+      to: 'cluster',
+      do: 'announce',
+      item: { ...item, ...(pbxVersion !== undefined && { pbxVersion }) },
+    })
   }
 
   announced(): void {

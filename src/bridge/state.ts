@@ -56,6 +56,19 @@ export interface GoneEntry {
 
 export type FeedEntry = StateEntry | GoneEntry
 
+/** How many of the entries are of each kind; kinds without one are left out. */
+export function tally(entries: readonly FeedEntry[]): [Kind, number][] {
+  let mailboxes = 0
+  for (const entry of entries) {
+    if ((entry.kind === 'gone' ? entry.of : entry.kind) === 'message_waiting') mailboxes += 1
+  }
+  const counts: [Kind, number][] = [
+    ['device_state', entries.length - mailboxes],
+    ['message_waiting', mailboxes],
+  ]
+  return counts.filter(([, count]) => count > 0)
+}
+
 /** Do two entries of the same kind and id say the same? */
 export function isSameState(a: StateEntry, b: StateEntry): boolean {
   if (a.kind === 'device_state') {

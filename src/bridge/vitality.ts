@@ -25,7 +25,9 @@ export class Vitality {
     peer.lastHeardMs = this.context.nowMs
     if (peer.life === 'alive') return
     if (peer.life !== 'suspected') log(this.context, 'info', 'member is alive', { peer: peer.jid })
+    if (peer.life !== 'suspected') peer.aliveSinceMs = this.context.nowMs
     peer.life = 'alive'
+    peer.reason = undefined
     this.context.agenda.cancel(timer('grace', peer))
     this.#watch(peer)
   }
@@ -34,6 +36,7 @@ export class Vitality {
   suspect(peer: Peer, reason: string): void {
     if (peer.life !== 'alive' || !this.#isStreamUp) return
     peer.life = 'suspected'
+    peer.reason = reason
     log(this.context, 'info', 'member may be gone', { peer: peer.jid, reason })
     const { graceMs } = this.context.settings.liveness
     this.context.agenda.set(timer('grace', peer), this.context.nowMs + graceMs, () =>
@@ -112,6 +115,8 @@ export class Vitality {
   #die(peer: Peer, reason: string): void {
     this.forget(peer)
     peer.life = 'dead'
+    peer.reason = reason
+    peer.aliveSinceMs = undefined
     log(this.context, 'warn', 'member is dead, its device states are withdrawn', {
       peer: peer.jid,
       reason,

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** One value of a gauge at the moment of asking. */
 export interface GaugeSample {
@@ -18,6 +18,18 @@ export interface MetricsOptions {
 
 const prefix = 'hintbridge_'
 
+/** The histograms: a value is never looked for elsewhere than in its buckets, so they are chosen here, once. */
+const histograms: Readonly<Record<string, { help: string; buckets: readonly number[] }>> = {
+  injection_delay_seconds: {
+    help: "from a change at its origin to the own Asterisk's answer, where the clocks agree",
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  },
+  batch_entries: {
+    help: 'changes in a batch of a feed; heartbeats are left out',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  },
+}
+
 /** Names as Prometheus' data model takes them: letters, digits and underscores. */
 function metricName(name: string): string {
   return prefix + name.replace(/[^a-zA-Z0-9_]/g, '_')
@@ -31,6 +43,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, { counter: Counter; labels: ReadonlySet<string> }>()
   readonly #gauges = new Map<string, Gauge>()
+  readonly #histograms = new Map<string, Histogram>()
   readonly #snapshot: () => readonly GaugeSample[]
   readonly #help: Readonly<Record<string, string>>
 
@@ -45,6 +58,12 @@ export class Metrics {
     const known = this.#counters.get(name) ?? this.#addCounter(name, Object.keys(labels))
     const fitting = Object.entries(labels).filter(([label]) => known.labels.has(label))
     known.counter.inc(Object.fromEntries(fitting), by)
+  }
+
+  /** Adds a value to `hintbridge_<name>`, a histogram of `histograms`; throws where it is none. */
+  measure(name: string, value: number, labels: Readonly<Record<string, string>> = {}): void {
+    const known = this.#histograms.get(name) ?? this.#addHistogram(name, Object.keys(labels))
+    known.observe(labels, value)
   }
 
   /** The exposition text, with its content type. */
@@ -68,6 +87,22 @@ export class Metrics {
     const known = { counter, labels: new Set(labelNames) }
     this.#counters.set(name, known)
     return known
+  }
+
+  #addHistogram(name: string, labelNames: string[]): Histogram {
+    const described = histograms[name]
+    if (!described) throw new RangeError(`there is no histogram '${name}'`)
+    const { help, buckets } = described
+    const registers = [this.#registry]
+    const histogram = new Histogram({
+      name: metricName(name),
+      help,
+      buckets: [...buckets],
+      labelNames,
+      registers,
+    })
+    this.#histograms.set(name, histogram)
+    return histogram
   }
 
   #addGauge({ name, help }: GaugeSample, labelNames: string[]): Gauge {

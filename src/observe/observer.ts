@@ -1,6 +1,7 @@
-import type { ObserveCommand } from '../bridge/commands.js'
+import type { Change, ObserveCommand } from '../bridge/commands.js'
 import type { Health } from './health.js'
 import type { Metrics } from './metrics.js'
+import type { RefusalLog } from './refusal-log.js'
 
 /** What of pino's logger is needed here. */
 export type LineLogger = Readonly<
@@ -14,6 +15,9 @@ export interface ObserverParts {
   readonly logger: LineLogger
   readonly health: Health
   readonly metrics: Metrics
+  readonly refusals?: RefusalLog
+  /** Told of each change while somebody watches. */
+  readonly changed?: (change: Change) => void
   /** Called when `leave` has done all it can, with what it could not. */
   readonly left: (failures: readonly string[]) => void
 }
@@ -37,6 +41,15 @@ export class Observer {
         break
       case 'count':
         metrics.count(command.counter, command.labels, command.by)
+        break
+      case 'measure':
+        metrics.measure(command.histogram, command.value, command.labels)
+        break
+      case 'refused':
+        this.#parts.refusals?.note(command)
+        break
+      case 'changed':
+        this.#parts.changed?.(command.change)
         break
       case 'left':
         left(command.failures)

@@ -556,7 +556,8 @@ describe('items that nobody answers for', () => {
   it('are followed up to 200, and more are refused and said once', () => {
     const dialogue = new Dialogue(open).ready([], ...crowd(0, 203))
     expect(dialogue.bridge.overview().members).toHaveLength(200)
-    const commands = dialogue.take('count').map(({ labels }) => labels?.['reason'])
+    const refusals = dialogue.take('count').filter(({ counter }) => counter === 'refused_items')
+    const commands = refusals.map(({ labels }) => labels?.['reason'])
     expect(commands).toEqual(['too many', 'too many', 'too many'])
     const raised = dialogue.take('health').filter(({ key }) => key === 'members-crowd')
     expect(raised.map(({ text }) => text)).toEqual([expect.stringContaining('more than 200')])
