@@ -135,9 +135,11 @@ export class Member {
     await this.asterisk.stop()
   }
 
-  /** `hintbridge leave`; gives what it printed. */
-  leave(): Promise<string> {
-    return hintbridge(['leave', '--config', this.configFile])
+  /** `hintbridge leave`; gives what it printed, once the bridge that ran has ended. */
+  async leave(): Promise<string> {
+    const printed = await hintbridge(['leave', '--config', this.configFile])
+    await this.#bridge.running.exited
+    return printed
   }
 
   /** Resolves when `/ready` says so and this many peers are alive; throws with the reasons after `timeoutMs`. */

@@ -91,8 +91,9 @@ export class Daemon {
     this.#deadline.stop()
     await this.#connection?.stop()
     await this.#sip?.stop()
-    await this.#control?.stop()
     await this.#http?.stop()
+    // Last of the sockets: `leave` takes its end for that of the bridge.
+    await this.#control?.stop()
     const injected = this.#bridge?.overview().injected ?? 0
     if (injected > 0) {
       this.#log.logger.info({ injected }, 'stopped; Asterisk keeps the states that it was given')
@@ -149,6 +150,8 @@ export class Daemon {
 
   /** Leaves for good; throws an Error that says what could not be withdrawn. */
   async #depart(): Promise<void> {
+    // A server that is back is not known before the next attempt, and that may be half a minute away.
+    this.#connection?.retryNow()
     this.#post({ type: 'LeaveRequested' })
     await this.finished
     if (this.#failures.length > 0) throw new Error(this.#failures.join('; '))

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { CommandModule } from 'yargs'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
@@ -7,6 +8,9 @@ import { type ConfigArguments, configOption } from './config-option.js'
 
 /** How long a running bridge may take to withdraw: 1 s per 1,500 devices (rule 25), and a slow server. */
 const leaveTimeoutMs = 180_000
+/** How long the bridge may take to end once it has answered, and how often that is looked at. */
+const endTimeoutMs = 10_000
+const endLookMs = 50
 
 export const leaveCommand: CommandModule<object, ConfigArguments> = {
   command: 'leave',
@@ -37,7 +41,10 @@ export interface LeaveOptions {
   readonly leaveInPlace: (config: Config) => Promise<void>
 }
 
-/** Asks the running bridge to leave, or leaves in its place; throws an Error with the bridge's reason where it could not. */
+/**
+ * Asks the running bridge to leave and waits for its end, or leaves in its place; throws an Error with the bridge's reason
+ * where it could not.
+ */
 export async function leave({ config, print, leaveInPlace }: LeaveOptions): Promise<void> {
   const { jid } = config.xmpp
   print(`${jid}: leaving …`)
@@ -45,13 +52,32 @@ export async function leave({ config, print, leaveInPlace }: LeaveOptions): Prom
   if (answer === undefined) {
     print(`no bridge runs on ${config.stateDir}: leaving in its place`)
     await leaveInPlace(config)
-  } else if (answer.status !== 200) {
-    throw new Error(`failed to leave: ${reasonOf(answer.body)}`)
+  } else {
+    await hasEnded(config.controlSocket)
+    if (answer.status !== 200) throw new Error(`failed to leave: ${reasonOf(answer.body)}`)
   }
   print(
     `${jid} has left the cluster: peers have dropped its states, this Asterisk those of its peers`,
   )
 }
+
+/** Whoever comes next may start a bridge there, leave once more or delete its folder: it must have let go of all that. */
+async function hasEnded(controlSocket: string): Promise<void> {
+  const deadline = performance.now() + endTimeoutMs
+  while (await isAnswering(controlSocket)) {
+    if (performance.now() > deadline) {
+      throw new Error('the bridge has left, but its process does not end: stop its service')
+    }
+    await delay(endLookMs) // that nobody listens any more is no event
+  }
+}
+
+/** One that ends while it is asked breaks off. */
+const isAnswering = (controlSocket: string): Promise<boolean> =>
+  askControl(controlSocket, 'GET', '/status').then(
+    (answer) => answer !== undefined,
+    () => true,
+  )
 
 function reasonOf(body: unknown): string {
   const hasError = typeof body === 'object' && body !== null && 'error' in body

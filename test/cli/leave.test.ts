@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { leave } from '../../src/cli/leave.js'
 import { parseConfig } from '../../src/config/load.js'
@@ -16,13 +17,18 @@ asterisk: { sip: { password: b } }
 }
 
 describe('leave', () => {
-  it('asks the running bridge and waits until it has left', async () => {
+  it('asks the running bridge and waits until it has left and ended', async () => {
     const folder = scratchFolder()
     const steps: string[] = []
     const server = new ControlServer({
       path: join(folder, 'hintbridge.sock'),
       leave: () => {
         steps.push('left')
+        // As the service does: it ends its streams first, and this socket last.
+        void delay(150).then(() => {
+          steps.push('ended')
+          return server.stop()
+        })
         return Promise.resolve()
       },
       status: () => ({}),
@@ -35,6 +41,7 @@ describe('leave', () => {
     expect(steps).toEqual([
       'pbx-a@example.org: leaving …',
       'left',
+      'ended',
       expect.stringMatching(/^pbx-a@example.org has left the cluster/),
     ])
   })
@@ -57,7 +64,10 @@ describe('leave', () => {
     const folder = scratchFolder()
     const server = new ControlServer({
       path: join(folder, 'hintbridge.sock'),
-      leave: () => Promise.reject(new Error('the nodes are still there')),
+      leave: () => {
+        setImmediate(() => void server.stop())
+        return Promise.reject(new Error('the nodes are still there'))
+      },
       status: () => ({}),
     })
     await server.start()
