@@ -43,10 +43,19 @@ export function runConsole(
   const options = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: mostOctets } as const
   return new Promise((resolve, reject) => {
     execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stripVTControlCharacters(stdout).trimEnd())
-      else reject(explain(error, `${stdout}${stderr}`, program, timeoutMs))
+      const output = stripVTControlCharacters(stdout).trimEnd()
+      if (error !== null) reject(explain(error, `${stdout}${stderr}`, program, timeoutMs))
+      else if (output.startsWith('No such command')) reject(unknownCommand(command))
+      else resolve(output)
     })
   })
+}
+
+function unknownCommand(command: string): ConsoleUnusable {
+  return new ConsoleUnusable(
+    `Asterisk knows no command '${command}'`,
+    'see whether the module that brings it is loaded',
+  )
 }
 
 interface ProcessError extends Error {

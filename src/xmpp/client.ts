@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
-import type { ConnectionOptions } from 'node:tls'
+import { type ConnectionOptions, type PeerCertificate, TLSSocket } from 'node:tls'
 import { Client, type TransportSocket } from '@xmpp/client-core'
 import tcp from '@xmpp/tcp'
 import tls from '@xmpp/tls'
@@ -51,6 +51,12 @@ export class StreamClient extends Client {
       if (isPolite) socket.destroySoon()
       else socket.destroy()
     }
+  }
+
+  /** What the server showed, where the socket speaks TLS. */
+  get certificate(): PeerCertificate | undefined {
+    const socket = this.rawSocket()
+    return socket instanceof TLSSocket ? socket.getPeerCertificate() : undefined
   }
 
   private rawSocket(): Socket | null {

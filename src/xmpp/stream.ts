@@ -1,3 +1,4 @@
+import type { PeerCertificate } from 'node:tls'
 import iqCallee, { type IqCallee } from '@xmpp/iq/callee.js'
 import iqCaller from '@xmpp/iq/caller.js'
 import middleware, { type Middleware } from '@xmpp/middleware'
@@ -89,6 +90,11 @@ export class XmppStream {
   /** The full JID; empty before the resource is bound. */
   get jid(): string {
     return this.boundJid ?? ''
+  }
+
+  /** What the server showed, where TLS is used. */
+  get certificate(): PeerCertificate | undefined {
+    return this.client.certificate
   }
 
   get isOnline(): boolean {

@@ -68,6 +68,12 @@ describe("Asterisk's console", () => {
     expect(failure.reason).toMatch(/did not answer within 200 ms/)
   })
 
+  it('that does not know the command says what may be missing', async () => {
+    const text = 'echo "No such command \'core show version\' (type …)"'
+    const failure = await failureOf([program('poor', text)])
+    expect(failure.remedy).toBe('see whether the module that brings it is loaded')
+  })
+
   it('that fails otherwise is quoted', async () => {
     const failure = await failureOf([program('odd', 'echo "odd thing" >&2; exit 3')])
     expect(failure.reason).toMatch(/ended with 3: odd thing/)
