@@ -39,7 +39,8 @@ export async function startEjabberd(options: XmppServerOptions): Promise<XmppSer
   const configFile = join(folder, 'ejabberd.yml')
   writeFileSync(
     configFile,
-    `${stringify(configuration(setting, options))}\n${options.extra ?? ''}\n`,
+    options.configuration?.({ ...setting, folder }) ??
+      `${stringify(configuration(setting, options))}\n${options.extra ?? ''}\n`,
   )
   const logFile = join(folder, 'ejabberd.out')
   const server = new Server(

@@ -36,7 +36,8 @@ export async function startProsody(options: XmppServerOptions): Promise<XmppServ
     certificate: options.certificate ?? (await options.ca.issue(domain, pubsub)),
   }
   const configFile = join(folder, 'prosody.cfg.lua')
-  writeFileSync(configFile, configuration(setting, options))
+  const labConfiguration = (): string => configuration(setting, options)
+  writeFileSync(configFile, (options.configuration ?? labConfiguration)(setting))
   for (const account of [...(options.accounts ?? []), ...(options.guests ?? [])]) {
     writeAccount(setting, account)
   }

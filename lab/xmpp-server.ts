@@ -10,6 +10,15 @@ export interface Account {
   readonly password: string
 }
 
+/** Where a server finds itself, for who writes its configuration. */
+export interface ServerSetting {
+  readonly folder: string
+  readonly port: number
+  readonly certificate: Certificate
+  /** ejabberd's HTTP API, by which the lab registers accounts. */
+  readonly apiPort?: number
+}
+
 export interface XmppServerOptions {
   readonly scratch: Scratch
   readonly ca: CertificateAuthority
@@ -31,6 +40,8 @@ export interface XmppServerOptions {
   readonly rate?: number
   /** Instead of one that the CA issues for the domain. */
   readonly certificate?: Certificate
+  /** The server's configuration, in place of the lab's; the options above then have no effect on it. */
+  readonly configuration?: (setting: ServerSetting) => string
   /** Lines for the end of the configuration, in the server's own language. */
   readonly extra?: string
 }
