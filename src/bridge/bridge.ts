@@ -9,6 +9,7 @@ import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
 import { type Injected, Injection } from './injection.js'
+import { Inspection } from './inspection.js'
 import { tellChange } from './inspection-change.js'
 import { LocalStates } from './local-states.js'
 import { Members } from './members.js'
@@ -40,6 +41,7 @@ export class Bridge {
   readonly #members: Members
   readonly #standing: Standing
   readonly #departure: Departure
+  readonly #inspection: Inspection
   #isAsteriskFound = false
 
   constructor(options: BridgeOptions) {
@@ -81,6 +83,13 @@ export class Bridge {
       onDisturbed: () => this.#members.resubscribe(),
       onProgress: () => this.#advance(),
       onNodesLost: () => this.#window.close(),
+    })
+    this.#inspection = new Inspection(context, {
+      local: this.#local,
+      injection: this.#injection,
+      peers: () => this.#members.peers,
+      isAsteriskFound: () => this.#isAsteriskFound,
+      isStreamUp: () => this.#standing.jid !== undefined,
     })
     this.#departure = new Departure(context, { deleteNodes: () => this.#deleteNodes() })
     context.agenda.set('journal-stale', nowMs + settings.liveness.staleAfterMs, () =>
@@ -130,6 +139,11 @@ export class Bridge {
       members: [...this.#members.peers].map(memberOverview),
       departed: this.#members.departed,
     }
+  }
+
+  /** States origin by origin, for whoever asks. */
+  get inspection(): Inspection {
+    return this.#inspection
   }
 
   /** Begins or ends to tell changes as they pass, by `changed`. */

@@ -104,6 +104,13 @@ export class Injection {
     return this.#mailboxes.size
   }
 
+  /** How it stands with a device's states, of all origins, or with a mailbox. */
+  traces(kind: Kind, id: string): InjectionTrace[] {
+    const origins = new Set<EntityId>()
+    for (const target of this.#table(kind).values()) if (target.id === id) origins.add(target.eid)
+    return [...origins].flatMap((eid) => this.trace(eid, kind, id) ?? [])
+  }
+
   /** How it stands with a state of that origin; of a mailbox, with the one count that is given. */
   trace(eid: EntityId, kind: Kind, id: string): InjectionTrace | undefined {
     const target = this.#find(eid, kind, id)

@@ -17,6 +17,11 @@ const strength: readonly DeviceState[] = [
   'RINGINUSE',
 ]
 
+/** How strong a state is in the sum: 0 for `INVALID`, more for a stronger one. */
+export function strengthOf(state: DeviceState): number {
+  return strength.indexOf(state)
+}
+
 const occupied: ReadonlySet<DeviceState> = new Set(['INUSE', 'ONHOLD', 'BUSY'])
 
 /** The sum of a device's cachable states, one per origin; `INVALID` where there is none. */

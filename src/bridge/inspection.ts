@@ -1,0 +1,192 @@
+/** What is known of states, origin by origin, for whoever asks: computed when asked, and nothing is kept for it. */
+import type { Context } from './context.js'
+import type { Injection, InjectionTrace } from './injection.js'
+import { explain } from './inspection-explain.js'
+import { sortedSlice } from './inspection-page.js'
+import type {
+  Explanation,
+  Part,
+  Standing,
+  StateSeen,
+  StatesQuery,
+  StatesSeen,
+} from './inspection-views.js'
+import type { LocalStates } from './local-states.js'
+import type { Peer } from './peer.js'
+import type { Dated } from './replica.js'
+import { type Key, type Kind, type StateEntry, isSameState, keyOf } from './state.js'
+import { strengthOf, sumStates } from './sum.js'
+
+export interface Inspected {
+  readonly local: LocalStates
+  readonly injection: Injection
+  peers(): Iterable<Peer>
+  isAsteriskFound(): boolean
+  isStreamUp(): boolean
+}
+
+/** More ranks than there are device states. */
+const ranks = 16
+
+export class Inspection {
+  constructor(
+    private readonly context: Context,
+    private readonly inspected: Inspected,
+  ) {}
+
+  /** One page of the states of a kind. */
+  states({ kind, matches, offset, limit, order }: StatesQuery): StatesSeen {
+    const ranked = this.#rank(kind)
+    const groups = Array.from({ length: ranks }, (): string[] => [])
+    let matched = 0
+    for (const [id, rank] of ranked) {
+      if (!matches(id)) continue
+      matched += 1
+      groups[order === 'busy' ? rank : 0]?.push(id)
+    }
+    const peers = this.#peers()
+    const states = pageOf(groups.reverse(), offset, limit).flatMap(
+      (id) => this.#look(kind, id, peers) ?? [],
+    )
+    return { total: ranked.size, matched, states }
+  }
+
+  /** `undefined` where no member tells of it. */
+  look(kind: Kind, id: string): StateSeen | undefined {
+    return this.#look(kind, id, this.#peers())
+  }
+
+  explain(kind: Kind, id: string): Explanation {
+    const { inspected, context } = this
+    const peers = this.#peers()
+    const seen = this.#look(kind, id, peers)
+    return explain({
+      seen: seen ?? { kind, id, sum: nothing(kind, id), changedMs: context.nowMs, parts: [] },
+      isKnown: seen !== undefined,
+      traces: inspected.injection.traces(kind, id),
+      settings: context.settings,
+      unsynced: peers.filter(({ isSynced, life }) => !isSynced && life !== 'dead'),
+      isAsteriskFound: inspected.isAsteriskFound(),
+      isStreamUp: inspected.isStreamUp(),
+    })
+  }
+
+  /** By id, how busy the busiest of its members says that it is. */
+  #rank(kind: Kind): Map<string, number> {
+    const ranked = new Map<string, number>()
+    const note = (entry: StateEntry): void => {
+      if (entry.kind !== kind) return
+      const rank =
+        entry.kind === 'device_state' ? strengthOf(entry.state) : Number(entry.newMessages > 0)
+      const known = ranked.get(entry.id)
+      if (known === undefined || known < rank) ranked.set(entry.id, rank)
+    }
+    for (const entry of this.inspected.local.told.values()) note(entry)
+    for (const { replica } of this.inspected.peers())
+      for (const entry of replica.entries()) note(entry)
+    return ranked
+  }
+
+  #peers(): Peer[] {
+    return [...this.inspected.peers()].sort((one, other) =>
+      nameOf(one) < nameOf(other) ? -1 : nameOf(one) > nameOf(other) ? 1 : 0,
+    )
+  }
+
+  #look(kind: Kind, id: string, peers: readonly Peer[]): StateSeen | undefined {
+    const key = keyOf(kind, id)
+    const parts: Part[] = [...this.#ownPart(key)]
+    for (const peer of peers) {
+      const dated = peer.replica.dated(key)
+      if (dated) parts.push(this.#partOf(peer, dated))
+    }
+    if (parts.length === 0) return undefined
+    const changedMs = Math.max(...parts.map((part) => part.changedMs))
+    return { kind, id, sum: sumOf(kind, id, parts), changedMs, parts }
+  }
+
+  #ownPart(key: Key): Part[] {
+    const dated = this.inspected.local.dated(key)
+    if (!dated) return []
+    const { eid, jid, name } = this.context.settings
+    return [{ eid, jid, name, isOwn: true, ...pick(dated), standing: 'own' }]
+  }
+
+  #partOf(peer: Peer, dated: Dated): Part {
+    const { eid, jid, item } = peer
+    const standing = this.#standing(peer, dated.entry)
+    return { eid, jid, name: item.name, isOwn: false, ...pick(dated), ...standing }
+  }
+
+  #standing(peer: Peer, entry: StateEntry): { standing: Standing; note?: string } {
+    const { kind, id } = entry
+    const share = this.context.settings.share[kind]
+    if (!share.subscribe) return held(`share.${kind}.subscribe is off here`)
+    if (!share.isShared(id)) return held(`the filters of share.${kind} keep it out here`)
+    if (peer.isStale && kind === 'device_state') return held('its member is out of sync')
+    const trace = this.inspected.injection.trace(peer.eid, kind, id)
+    if (!trace?.wanted) return held('this member is leaving')
+    if (trace.eid !== peer.eid) return held('another member changed it later')
+    return standingOf(trace, entry, this.inspected.isAsteriskFound())
+  }
+}
+
+function standingOf(
+  { held: taken, last, isRefused }: InjectionTrace,
+  entry: StateEntry,
+  isAsteriskFound: boolean,
+): { standing: Standing; note?: string } {
+  if (taken && isSameState(taken, entry)) return { standing: 'injected' }
+  const note = last?.failure?.reason
+  if (isRefused) return { standing: 'refused', ...(note !== undefined && { note }) }
+  if (!isAsteriskFound) return { standing: 'pending', note: 'Asterisk does not answer' }
+  return { standing: 'pending', ...(note !== undefined && { note }) }
+}
+
+function held(note: string): { standing: Standing; note: string } {
+  return { standing: 'held', note }
+}
+
+function pick({ entry, changedMs }: Dated): Pick<Part, 'entry' | 'changedMs'> {
+  return { entry, changedMs }
+}
+
+function nameOf({ item, jid }: Peer): string {
+  return `${item.name}\0${jid}`
+}
+
+/** What Asterisk shows for what nobody tells of. */
+function nothing(kind: Kind, id: string): StateEntry {
+  return kind === 'device_state'
+    ? { kind, id, state: 'INVALID', cachable: true }
+    : { kind, id, newMessages: 0, oldMessages: 0 }
+}
+
+/** What Asterisk comes to: cachable states are added up; of counts, and of states that are not cachable, the last counts. */
+function sumOf(kind: Kind, id: string, parts: readonly Part[]): StateEntry {
+  const given = parts.filter(({ standing }) => standing !== 'held')
+  const states = given.flatMap(({ entry }) =>
+    entry.kind === 'device_state' && entry.cachable ? [entry.state] : [],
+  )
+  if (states.length > 0 && kind === 'device_state') {
+    return { kind, id, state: sumStates(states), cachable: true }
+  }
+  const last = given.reduce<Part | undefined>(
+    (latest, part) => (latest && latest.changedMs > part.changedMs ? latest : part),
+    undefined,
+  )
+  return last?.entry ?? nothing(kind, id)
+}
+
+/** The names from `offset` on, group by group, each in order. */
+function pageOf(groups: readonly string[][], offset: number, limit: number): string[] {
+  const page: string[] = []
+  let skipped = 0
+  for (const group of groups) {
+    const from = Math.max(offset - skipped, 0)
+    page.push(...sortedSlice(group, from, from + limit - page.length))
+    skipped += group.length
+    if (page.length >= limit) break
+  }
+  return page
+}
