@@ -1,0 +1,33 @@
+-- A Prosody (0.12 or 13) that serves hintbridge and nothing else: /etc/prosody/prosody.cfg.lua.
+-- Change the names, put the certificate into certs/ beside this file (prosodyctl cert import …),
+-- `prosodyctl check config`, restart, and `prosodyctl adduser pbx-a@example.org` for each bridge.
+-- For a Prosody that serves others too, see docs/xmpp-servers.md.
+
+local domain = "example.org"
+-- All bridges, those of servers to come too: a change of this list takes a restart.
+local bridges = { "pbx-a@example.org", "pbx-b@example.org" }
+
+pidfile = "/run/prosody/prosody.pid"
+certificates = "certs"
+log = { { levels = { min = "info" }, to = "console" } } -- systemd's journal
+
+modules_enabled = { "disco", "saslauth", "tls", "ping", "limits", "admin_shell", "posix" }
+-- Bridges of one domain do not speak to other servers. Take it out where sites federate.
+modules_disabled = { "s2s" }
+
+authentication = "internal_hashed"
+c2s_require_encryption = true
+
+-- Strangers are held to Debian's usual rate; a bridge must not be, or lamps are late.
+limits = { c2s = { rate = "10kb/s" } }
+unlimited_jids = bridges
+
+VirtualHost (domain)
+
+Component ("pubsub." .. domain) "pubsub"
+	admins = bridges -- who may create nodes
+	expose_publisher = true -- peers check who published an item
+	pubsub_max_items = 10000 -- how many devices of a server can be inspected
+	-- The default store writes a whole node for each item, and all wait for it. Debian: lua-dbi-sqlite3.
+	storage = "sql"
+	sql = { driver = "SQLite3", database = "pubsub.sqlite" }
