@@ -10,16 +10,16 @@ import { readText, run, type Running } from '../../lab/running.js'
 const root = join(import.meta.dirname, '../..')
 const unit = join(root, 'contrib/systemd/hintbridge.service')
 
-const analyze = promisify(execFile).bind(undefined, 'systemd-analyze')
+const analyze = (...args: readonly string[]) => promisify(execFile)('systemd-analyze', args)
 
 describe('the systemd unit', () => {
   it('is taken by systemd without a word', async () => {
-    const { stdout, stderr } = await analyze(['verify', '--man=no', unit])
+    const { stdout, stderr } = await analyze('verify', '--man=no', unit)
     expect(stdout + stderr).toBe('')
   })
 
   it('leaves little open: less than 2 of 10 of what systemd calls exposure', async () => {
-    const { stdout } = await analyze(['security', '--offline=true', '--no-pager', unit])
+    const { stdout } = await analyze('security', '--offline=true', '--no-pager', unit)
     const exposure = /exposure level for hintbridge\.service: ([\d.]+)/.exec(stdout)?.[1]
     expect(Number(exposure)).toBeLessThan(2)
   })
