@@ -12,8 +12,16 @@ export interface Use {
 
 /** A young Node process grows for a while: its memory counts from this age on, s. */
 const warmUpS = 90
-/** Of two quiet points of one process. Sockets that are just closing, a scrape's own connection and requests come and go. */
-const slack = { residentMiB: 32, handles: 4, timers: 10 }
+/**
+ * What a process may have more than at its leanest quiet point. Timers: the publications of the first mailboxes, to be
+ * refreshed in an hour, and one of the moment. Handles: connections of whoever scrapes.
+ */
+const slack = { residentMiB: 32, handles: 2, timers: 3 }
+/**
+ * What was for the moment is gone after this, ms: a SIP transaction ends after 32 s (RFC 3261 timer F), `@xmpp/events` lets
+ * the timers of an attempt to connect run out in 10 s. What stays longer is a leak.
+ */
+export const momentaryMs = 35_000
 
 /** Asks `/metrics`. */
 export async function useOf(member: Member): Promise<Use> {
@@ -30,23 +38,34 @@ export async function useOf(member: Member): Promise<Use> {
   }
 }
 
-/** Compares the quiet points of each process. */
+/** Compares the quiet points of each process with the leanest of its life. */
 export class LeakWatch {
-  readonly #first = new Map<string, Use>()
+  readonly #leanest = new Map<string, Use>()
   readonly #warm = new Map<string, Use>()
 
-  /** Notes a quiet point; gives what has grown, a line each. */
+  /** Notes what a process uses; gives what has grown, a line each. */
   note(name: string, use: Use, now = Date.now()): readonly string[] {
     const process = `${name} ${use.startedAt}`
-    const first = this.#first.get(process) ?? use
-    this.#first.set(process, first)
+    const leanest = leaner(use, this.#leanest.get(process) ?? use)
+    this.#leanest.set(process, leanest)
     const isWarm = now / 1_000 - use.startedAt > warmUpS
-    const warm = isWarm ? (this.#warm.get(process) ?? use) : use
+    const warm = isWarm ? leaner(use, this.#warm.get(process) ?? use) : use
     if (isWarm) this.#warm.set(process, warm)
     const grown = (what: keyof typeof slack, before: Use): string[] =>
       use[what] > before[what] + slack[what]
         ? [`${name}: ${what} grew from ${before[what]} to ${use[what]}`]
         : []
-    return [...grown('handles', first), ...grown('timers', first), ...grown('residentMiB', warm)]
+    return [
+      ...grown('handles', leanest),
+      ...grown('timers', leanest),
+      ...grown('residentMiB', warm),
+    ]
   }
 }
+
+const leaner = (a: Use, b: Use): Use => ({
+  startedAt: a.startedAt,
+  residentMiB: Math.min(a.residentMiB, b.residentMiB),
+  handles: Math.min(a.handles, b.handles),
+  timers: Math.min(a.timers, b.timers),
+})

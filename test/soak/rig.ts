@@ -1,4 +1,6 @@
 /** The cluster that is soaked: three members on a real XMPP server, each reached through a proxy that can be cut. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Cluster, createCluster } from '../../lab/cluster.js'
 import { changeSettings, type Member } from '../../lab/member.js'
 import { TcpProxy } from '../../lab/tcp-proxy.js'
@@ -63,6 +65,7 @@ export async function startRig(
   const plan = (letter: Letter) => ({
     hints,
     settings: {
+      'log.level': 'debug',
       'liveness.heartbeat': `${liveness.heartbeatMs}ms`,
       'liveness.dead_after': `${liveness.deadAfterMs}ms`,
       'liveness.grace': `${liveness.graceMs}ms`,
@@ -93,6 +96,21 @@ export async function stopRig({ cluster, links }: Rig, isKept: boolean): Promise
   await cluster.server.stop()
   await Promise.all([...links.values()].map((link) => link.stop()))
   if (!isKept) cluster.scratch.remove()
+}
+
+/** Keeps beside the logs what each bridge tells of itself now, or why it does not. */
+export async function keepEvidence({ cluster }: Rig): Promise<void> {
+  for (const { asterisk, http } of cluster.members) {
+    const told = ['/ready', '/health', '/metrics'].map(async (path) => {
+      const answer = await fetch(http + path).then(
+        (response) => response.text(),
+        (error: unknown) => String(error),
+      )
+      return `${path}\n${answer}`
+    })
+    const file = join(cluster.scratch.folder, `${asterisk.name}-at-the-end.txt`)
+    writeFileSync(file, (await Promise.all(told)).join('\n'))
+  }
 }
 
 /** The member of that letter. */

@@ -5,9 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { XmppServer, XmppServerOptions } from '../../lab/xmpp-server.js'
 import { randomFrom } from '../bridge/fake-time.js'
-import { type Fault, faults, type Part, pause } from './faults.js'
-import { LeakWatch, useOf } from './leaks.js'
-import { letters, memberOf, type Rig, startRig, stopRig } from './rig.js'
+import { type Fault, type Part, pause } from './fault.js'
+import { faults } from './faults.js'
+import { LeakWatch, momentaryMs, useOf } from './leaks.js'
+import { keepEvidence, letters, memberOf, type Rig, startRig, stopRig } from './rig.js'
 import { Traffic } from './traffic.js'
 import { differences, dropEvents } from './truth.js'
 
@@ -20,6 +21,8 @@ export interface SoakOptions {
   /** How long a storm lasts at least and at most. */
   readonly stormMs: readonly [number, number]
   readonly say: (line: string) => void
+  /** Only faults whose name matches strike. */
+  readonly only?: RegExp
 }
 
 export interface SoakResult {
@@ -51,13 +54,16 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     isRight = true
     return result
   } finally {
-    if (!isRight)
+    if (!isRight) {
+      await keepEvidence(rig)
       options.say(`configuration, stores and logs stay in ${rig.cluster.scratch.folder}`)
+    }
     await stopRig(rig, !isRight)
   }
 }
 
 class Soak {
+  readonly #faults: readonly Fault[]
   readonly #random: () => number
   readonly #traffic: Traffic
   readonly #leaks = new LeakWatch()
@@ -73,8 +79,10 @@ class Soak {
     private readonly rig: Rig,
     private readonly options: SoakOptions,
   ) {
-    this.#random = randomFrom(options.seed)
-    this.#traffic = new Traffic(rig, randomFrom(options.seed + 1))
+    const { seed, only } = options
+    this.#faults = faults.filter(({ name }) => only === undefined || only.test(name))
+    this.#random = randomFrom(seed)
+    this.#traffic = new Traffic(rig, randomFrom(seed + 1))
   }
 
   async run(): Promise<SoakResult> {
@@ -112,7 +120,8 @@ class Soak {
   }
 
   #strike(over: AbortSignal): void {
-    const possible = faults.filter(({ parts }) => parts.every((part) => !this.#busy.has(part)))
+    const isFree = (part: Part): boolean => !this.#busy.has(part)
+    const possible = this.#faults.filter(({ parts }) => parts.every(isFree))
     const fault = possible[Math.floor(this.#random() * possible.length)]
     if (!fault) return
     const lastsMs = this.#between(fault.lastsMs)
@@ -160,13 +169,21 @@ class Soak {
     dropEvents(this.rig)
   }
 
+  /** What the bridges use once what is for the moment has ended. */
   async #use(): Promise<{ readonly shown: string; readonly grown: readonly string[] }> {
     const grown: string[] = []
     const shown: string[] = []
+    const untilMs = performance.now() + momentaryMs
     for (const letter of letters) {
       const member = memberOf(this.rig, letter)
-      const use = await useOf(member)
-      grown.push(...this.#leaks.note(member.asterisk.name, use))
+      let use = await useOf(member)
+      let more = this.#leaks.note(member.asterisk.name, use)
+      while (more.length > 0 && performance.now() < untilMs) {
+        await delay(lookMs)
+        use = await useOf(member)
+        more = this.#leaks.note(member.asterisk.name, use)
+      }
+      grown.push(...more)
       shown.push(`${letter} ${use.residentMiB} MiB ${use.handles} handles ${use.timers} timers`)
     }
     return { shown: shown.join(', '), grown }
