@@ -11,7 +11,13 @@ import type { EntityId } from './bridge/state.js'
 import { readVersion } from './version.js'
 import type { Config } from './config/config.js'
 import { DeadlineTimer } from './deadline.js'
-import { keepEntityId, keepMovedEntityId, readEntityId } from './journal/identity.js'
+import {
+  keepConfiguredEntityId,
+  keepEntityId,
+  keepMovedEntityId,
+  readEntityId,
+  readFormerEntityId,
+} from './journal/identity.js'
 import { Journal } from './journal/journal.js'
 import { ControlServer } from './observe/control.js'
 import { Health } from './observe/health.js'
@@ -79,7 +85,9 @@ export class Daemon {
   async start(): Promise<void> {
     this.#openJournal()
     await this.#startObservation()
-    const eid = this.#config.asterisk.eid ?? readEntityId(this.#config.stateDir)
+    const { stateDir, asterisk } = this.#config
+    if (asterisk.eid !== undefined) keepConfiguredEntityId(stateDir, asterisk.eid)
+    const eid = asterisk.eid ?? readEntityId(stateDir)
     await this.#startSip(eid)
     if (eid !== undefined) this.#join(eid)
   }
@@ -272,10 +280,12 @@ export class Daemon {
   }
 
   #settings(eid: EntityId): BridgeSettings {
-    const { xmpp, share, isTrusted, liveness } = this.#config
+    const { xmpp, share, isTrusted, liveness, stateDir } = this.#config
+    const formerEid = readFormerEntityId(stateDir)
     return {
       jid: xmpp.jid,
       eid,
+      ...(formerEid !== undefined && { formerEid }),
       name: hostname(),
       version: readVersion(),
       service: xmpp.pubsub,

@@ -23,6 +23,8 @@ export type ClusterCommand =
   | { readonly to: 'cluster'; readonly do: 'makeOwnNodes' }
   /** Delete own nodes and retract the member item (`leave`); always `OwnNodesDeleted`. */
   | { readonly to: 'cluster'; readonly do: 'deleteOwnNodes' }
+  /** Delete the nodes of an EID that was the own one before; not answered. */
+  | { readonly to: 'cluster'; readonly do: 'deleteNodesOf'; readonly eid: EntityId }
   /** Publish the member item; `Announced` or `AnnounceFailed`. */
   | {
       readonly to: 'cluster'
@@ -117,6 +119,8 @@ export type JournalCommand =
       readonly eid: EntityId
       readonly kind: Kind
       readonly id: string
+      /** Said anew where it is no longer so. */
+      readonly isUncachable?: boolean
     }
   | {
       readonly to: 'journal'

@@ -26,6 +26,8 @@ export interface BridgeSettings {
   /** Bare JID of this member. */
   readonly jid: string
   readonly eid: EntityId
+  /** The EID that the PBX had before this one, where it has changed. */
+  readonly formerEid?: EntityId
   /** A name for humans. */
   readonly name: string
   readonly version: string

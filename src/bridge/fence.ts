@@ -24,12 +24,14 @@ export class Fence {
   #unansweredCount = 0
   #seen = new Map<Key, StateEntry>()
   #ambiguous = new Set<Key>()
+  /** What was ambiguous in the passes before. */
+  #doubted: ReadonlySet<Key> = new Set()
 
-  /** `onComplete` is called with what the dump named, each time that a dump ended. */
+  /** `onComplete` is called each time that a dump ended, with what it named and what was ambiguous before it. */
   constructor(
     private readonly context: Context,
     private readonly kind: Kind,
-    private readonly onComplete: (dump: Dump) => void,
+    private readonly onComplete: (dump: Dump, doubted: ReadonlySet<Key>) => void,
   ) {
     // A fence that an earlier bridge left in Asterisk's queue must not be taken for ours.
     this.#nonce = Math.floor(context.random() * 1_000_000_000)
@@ -42,6 +44,7 @@ export class Fence {
   /** Asks for a dump, from the first pass on. */
   begin(): void {
     this.#pass = 0
+    this.#doubted = new Set()
     this.#ask()
   }
 
@@ -86,11 +89,12 @@ export class Fence {
     }
     this.#phase = 'complete'
     if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
-    this.onComplete(this.#seen)
+    this.onComplete(this.#seen, this.#doubted)
   }
 
   #ask(): void {
     this.#phase = 'refreshing'
+    this.#doubted = new Set([...this.#doubted, ...this.#ambiguous])
     this.#seen = new Map()
     this.#ambiguous = new Set()
     this.#unansweredCount += 1

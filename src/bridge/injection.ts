@@ -17,6 +17,8 @@ export interface Injected {
   readonly eid: EntityId
   readonly kind: Kind
   readonly id: string
+  /** Asterisk never took it as cachable: it is withdrawn in another way (rule 8). */
+  readonly isUncachable?: boolean
 }
 
 /** The last time that a state was given to Asterisk. */
@@ -52,9 +54,12 @@ interface Target extends Injected {
   originMs: number | undefined
   /** What became of the last injection; of none in this run: `undefined`. */
   last: LastInjection | undefined
+  /** Was any of its states cachable? Then Asterisk's cache holds one, whatever came since. */
   isCachable: boolean
   /** The EID under which the journal has it. */
   journaledAs: EntityId | undefined
+  /** Does the journal have it as cachable? */
+  isJournaledCachable: boolean
   /** From the journal of an earlier run, not yet confirmed by a snapshot (rule 9). */
   isInherited: boolean
 }
@@ -79,9 +84,19 @@ export class Injection {
       (target, lane) => this.#send(target, lane),
       (target, failure) => this.#settle(target, failure),
     )
-    for (const { eid, kind, id } of journal) {
-      Object.assign(this.#target(eid, kind, id), { isInherited: true, journaledAs: eid })
+    for (const entry of journal) this.#inherit(entry)
+  }
+
+  #inherit({ eid, kind, id, isUncachable = false }: Injected): void {
+    if (eid === this.context.settings.eid) {
+      // The EID has moved here: Asterisk took it with a restart, and holds nothing of the peer that had it before.
+      this.context.emit({ to: 'journal', do: 'remove', eid, kind, id })
+      return
     }
+    const target = this.#target(eid, kind, id)
+    target.isInherited = true
+    target.journaledAs = eid
+    target.isCachable = target.isJournaledCachable = !isUncachable
   }
 
   /** How many injections wait or are in flight. */
@@ -138,7 +153,7 @@ export class Injection {
       target.eid = eid
       this.#judgeClaims(entry.id)
     } else {
-      target.isCachable = entry.cachable
+      target.isCachable ||= entry.cachable
     }
     target.isInherited = false
     target.wanted = entry
@@ -317,13 +332,22 @@ export class Injection {
 
   /** Has the journal know it under its present EID before it is injected (rule 9). */
   #record(target: Target): void {
-    const { eid, kind, id, journaledAs } = target
-    if (journaledAs === eid) return
-    this.context.emit({ to: 'journal', do: 'add', eid, kind, id })
-    if (journaledAs !== undefined) {
+    const { eid, kind, id, journaledAs, isCachable } = target
+    if (journaledAs === eid && target.isJournaledCachable === isCachable) return
+    const isUncachable = kind === 'device_state' && !isCachable
+    this.context.emit({
+      to: 'journal',
+      do: 'add',
+      eid,
+      kind,
+      id,
+      ...(isUncachable && { isUncachable }),
+    })
+    if (journaledAs !== undefined && journaledAs !== eid) {
       this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
     }
     target.journaledAs = eid
+    target.isJournaledCachable = isCachable
   }
 
   /** What Asterisk holds no more leaves the table and the journal. */
@@ -375,8 +399,9 @@ export class Injection {
       sending: undefined,
       originMs: undefined,
       last: undefined,
-      isCachable: true,
+      isCachable: kind === 'message_waiting',
       journaledAs: undefined,
+      isJournaledCachable: false,
       isInherited: false,
     }
     this.#table(kind).set(kind === 'device_state' ? deviceKey(eid, id) : id, target)

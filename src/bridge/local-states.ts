@@ -49,7 +49,7 @@ export class LocalStates {
     private readonly outlets: LocalStatesOutlets,
   ) {
     const fence = (kind: Kind): Fence =>
-      new Fence(context, kind, (dump) => this.#dumped(kind, dump))
+      new Fence(context, kind, (dump, doubted) => this.#dumped(kind, dump, doubted))
     this.#fences = {
       device_state: fence('device_state'),
       message_waiting: fence('message_waiting'),
@@ -160,9 +160,9 @@ export class LocalStates {
     this.outlets.onReadiness()
   }
 
-  #dumped(kind: Kind, dump: Dump): void {
+  #dumped(kind: Kind, dump: Dump, doubted: ReadonlySet<Key>): void {
     for (const [key, entry] of this.#reported) {
-      if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry)
+      if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry, doubted.has(key))
     }
     if (kind === 'message_waiting') this.#mayHaveLostMailboxes = false
     if (kind === 'device_state') {
@@ -181,14 +181,16 @@ export class LocalStates {
   }
 
   /** The dump did not name it (rule 1). */
-  #sweep(key: Key, entry: StateEntry): void {
+  #sweep(key: Key, entry: StateEntry, isDoubted: boolean): void {
     if (entry.kind === 'device_state') {
       if (entry.cachable) this.#reported.delete(key)
       return
     }
-    // Asterisk names no mailbox that nobody subscribes to any more, though it has messages (seen): only after a restart
-    // does its silence say that the mailbox is gone. And a peer's count, injected, hides the own one from the dump.
-    if (!this.#mayHaveLostMailboxes || this.outlets.isInjected(entry.id)) return
+    // Asterisk names no mailbox that nobody subscribes to any more, though it has messages (seen): only after a restart,
+    // or where the dump before this one overtook a change (rule 3), does its silence say that the mailbox is empty. And
+    // a peer's count, injected, hides the own one from the dump.
+    const isSilenceTelling = this.#mayHaveLostMailboxes || isDoubted
+    if (!isSilenceTelling || this.outlets.isInjected(entry.id)) return
     this.#reported.set(key, { ...entry, newMessages: 0, oldMessages: 0 })
   }
 

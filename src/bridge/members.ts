@@ -9,12 +9,13 @@ import { Claims } from './claims.js'
 import { type Context, bareJid, count, log, refused } from './context.js'
 import { Departed, type DepartedMember } from './departed.js'
 import type { Failure } from './events.js'
+import { Former } from './former.js'
 import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
 import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
-import type { Peer } from './peer.js'
+import { type Peer, absences } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
 import { withRemedy } from './remedies.js'
@@ -27,8 +28,6 @@ import { Vitality } from './vitality.js'
 /** While a peer is up but not ready it is asked this often, plus jitter. */
 const syncingRetryMs = 1_000
 const subscribeRetryMs = 5_000
-/** How its server says that a full JID has no stream (RFC 6121 §8.5.3.2.3); silence may be that of a slow one. */
-const absences: ReadonlySet<string> = new Set(['service-unavailable', 'recipient-unavailable'])
 /** A peer that refuses us is asked again after this. */
 const forbiddenRetryMs = 60_000
 
@@ -50,6 +49,7 @@ export class Members {
   readonly #objections: Objections
   readonly #claims: Claims
   readonly #census: Census
+  readonly #former: Former
   readonly #troubles: Troubles
   /** The epochs of members that said goodbye (rule 12). */
   readonly #departedEpochs = new Map<string, ReadonlySet<string>>()
@@ -78,6 +78,7 @@ export class Members {
     this.#arrivals = new Arrivals(context, this.#roster)
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
+    this.#former = new Former(context, this.#asks, this.#roster)
     this.presence = new Presence(context)
     this.rivals = new Rivals(context, this.#asks, this.presence, () => outlets.onIdentityJudged())
     this.#pulls = new Pulls(context, {
@@ -141,6 +142,7 @@ export class Members {
     })
     this.rivals.membersRead(items)
     this.#census.read(items)
+    this.#former.membersRead(items)
   }
 
   /** Judges one item of `members` (rule 18). */

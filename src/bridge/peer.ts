@@ -9,6 +9,12 @@ import type { EntityId } from './state.js'
  */
 export type Life = 'unknown' | 'alive' | 'suspected' | 'dead'
 
+/** How its server says that a full JID has no stream (RFC 6121 §8.5.3.2.3); silence may be that of a slow one. */
+export const absences: ReadonlySet<string> = new Set([
+  'service-unavailable',
+  'recipient-unavailable',
+])
+
 export interface Peer {
   /** Bare JID. */
   readonly jid: string

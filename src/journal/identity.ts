@@ -19,6 +19,19 @@ export function keepEntityId(stateDir: string, eid: EntityId): void {
   writeAtomically(join(stateDir, 'eid'), `${eid}\n`)
 }
 
+/** The entity ID that was kept before the present one; `undefined` where there was none. */
+export function readFormerEntityId(stateDir: string): EntityId | undefined {
+  if (readEntityId(stateDir) === undefined) return undefined
+  return parseEntityId(linesOf(stateDir)[1] ?? '')
+}
+
+/** Keeps an entity ID that the configuration sets, so that a later change of it leaves a trace. */
+export function keepConfiguredEntityId(stateDir: string, eid: EntityId): void {
+  const present = readEntityId(stateDir)
+  if (present === undefined) keepEntityId(stateDir, eid)
+  else if (present !== eid) keepMovedEntityId(stateDir, eid)
+}
+
 /** An EID that comes back so soon after it was given up speaks for two that come in turn. */
 const returnMs = 10 * 60_000
 

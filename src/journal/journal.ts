@@ -11,6 +11,8 @@ export interface JournalEntry {
   readonly eid: EntityId
   readonly kind: Kind
   readonly id: string
+  /** It was only ever given as uncachable, and is withdrawn in another way. */
+  readonly isUncachable?: boolean
 }
 
 export interface JournalWatch {
@@ -23,12 +25,14 @@ export interface JournalWatch {
   trouble(error: Error | undefined): void
 }
 
+const uncachable = 'uncachable'
+
 /** The file is rewritten when it has this many lines more than twice what lives. */
 const slackLines = 1000
 
 /**
  * The journal of rule 9: an append-only file `journal` in `state_dir`, one line for each add (`+`) and remove (`-`), fields
- * divided by tabs. A line is handed to the kernel before `add` returns, so it survives the death of this process. It is
+ * divided by tabs, `uncachable` the last one where it is so. A line is handed to the kernel before `add` returns, so it survives the death of this process. It is
  * not synced to the disk: a crash of the machine takes Asterisk's memory with it, and so all that the journal is for.
  */
 export class Journal {
@@ -73,12 +77,14 @@ export class Journal {
     return this.#living.size
   }
 
-  /** Notes that this is about to be injected. */
-  add(eid: EntityId, kind: Kind, id: string): void {
-    const key = keyOf({ eid, kind, id })
-    if (this.#living.has(key)) return
-    this.#living.set(key, { eid, kind, id })
-    this.#append(`+\t${key}\n`)
+  /** Notes that this is about to be injected, or otherwise than before. */
+  add(eid: EntityId, kind: Kind, id: string, isUncachable = false): void {
+    const entry = { eid, kind, id, ...(isUncachable && { isUncachable }) }
+    const key = keyOf(entry)
+    const before = this.#living.get(key)
+    if (before && (before.isUncachable ?? false) === isUncachable) return
+    this.#living.set(key, entry)
+    this.#append(`${lineOf(entry)}\n`)
   }
 
   /** Notes that this was withdrawn. */
@@ -90,7 +96,7 @@ export class Journal {
   perform(command: JournalCommand): void {
     switch (command.do) {
       case 'add':
-        this.add(command.eid, command.kind, command.id)
+        this.add(command.eid, command.kind, command.id, command.isUncachable)
         break
       case 'remove':
         this.remove(command.eid, command.kind, command.id)
@@ -131,7 +137,7 @@ export class Journal {
 
   /** Rewrites the file to what lives, in one step. */
   #compact(): void {
-    const text = [...this.#living.keys()].map((key) => `+\t${key}\n`).join('')
+    const text = [...this.#living.values()].map((entry) => `${lineOf(entry)}\n`).join('')
     writeAtomically(this.#file, text)
     const fresh = openSync(this.#file, 'a')
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
@@ -143,6 +149,10 @@ export class Journal {
 /** Names hold no control characters (`isName`), so that a tab divides and a line end ends. */
 function keyOf({ eid, kind, id }: JournalEntry): string {
   return `${eid}\t${kind}\t${id}`
+}
+
+function lineOf(entry: JournalEntry): string {
+  return `+\t${keyOf(entry)}${entry.isUncachable ? `\t${uncachable}` : ''}`
 }
 
 function load(file: string, watch: JournalWatch): Map<string, JournalEntry> {
@@ -163,12 +173,13 @@ function load(file: string, watch: JournalWatch): Map<string, JournalEntry> {
   return living
 }
 
-function parseEntry([eidText = '', kindText = '', id = '', ...rest]: string[]):
+function parseEntry([eidText = '', kindText = '', id = '', flag, ...rest]: string[]):
   JournalEntry | undefined {
   const eid = parseEntityId(eidText)
   const kind = kinds.find((known) => known === kindText)
   if (eid === undefined || kind === undefined || !isName(id) || rest.length > 0) return undefined
-  return { eid, kind, id }
+  if (flag !== undefined && flag !== uncachable) return undefined
+  return { eid, kind, id, ...(flag === uncachable && { isUncachable: true }) }
 }
 
 function readIfThere(file: string): string {

@@ -9,7 +9,7 @@ import type { StreamFailure } from '../xmpp/errors.js'
 import { attempt, toFailure } from './failure.js'
 import { HeldSubscriptions } from './held-subscriptions.js'
 import { readNotification } from './notifications.js'
-import { deleteOwnNodes, isAbsent, makeOwnNodes } from './own-nodes.js'
+import { deleteNodesOf, deleteOwnNodes, isAbsent, makeOwnNodes } from './own-nodes.js'
 import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
@@ -75,6 +75,8 @@ export class ClusterEdge {
         return this.makeOwnNodes()
       case 'deleteOwnNodes':
         return this.deleteOwnNodes()
+      case 'deleteNodesOf':
+        return this.deleteNodesOf(command)
       case 'announce':
         return this.announce(command)
       case 'readMembers':
@@ -134,13 +136,22 @@ export class ClusterEdge {
   }
 
   private deleteOwnNodes(): void {
-    const { root, entityId, jid, log, post } = this.options
+    const { root, entityId, jid, post } = this.options
     void deleteOwnNodes(this.own, root, entityId, jid).then((errors) => {
-      for (const error of errors) {
-        log.warn({ reason: toFailure('delete', error).reason }, 'an own node was left behind')
-      }
+      this.leftBehind(errors)
       post({ type: 'OwnNodesDeleted' })
     })
+  }
+
+  private deleteNodesOf({ eid }: CommandOf<'deleteNodesOf'>): void {
+    void deleteNodesOf(this.own, this.options.root, eid).then((errors) => this.leftBehind(errors))
+  }
+
+  private leftBehind(errors: readonly unknown[]): void {
+    for (const error of errors) {
+      const { reason } = toFailure('delete', error)
+      this.options.log.warn({ reason }, 'an own node was left behind')
+    }
   }
 
   private announce({ item }: CommandOf<'announce'>): void {

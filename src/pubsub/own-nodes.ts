@@ -80,11 +80,28 @@ export async function deleteOwnNodes(
   eid: EntityId,
   memberId: string,
 ): Promise<unknown[]> {
-  const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
-  const results = await Promise.allSettled([
+  return failuresOf([
     retract(service, membersNode(root), memberId),
-    ...nodes.map((node) => deleteNode(service, node)),
+    ...deletions(service, root, eid),
   ])
+}
+
+/** Deletes the nodes of an EID and leaves the member item alone; gives back what failed. */
+export async function deleteNodesOf(
+  service: PubsubService,
+  root: string,
+  eid: EntityId,
+): Promise<unknown[]> {
+  return failuresOf(deletions(service, root, eid))
+}
+
+function deletions(service: PubsubService, root: string, eid: EntityId): Promise<void>[] {
+  const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
+  return nodes.map((node) => deleteNode(service, node))
+}
+
+async function failuresOf(tasks: readonly Promise<void>[]): Promise<unknown[]> {
+  const results = await Promise.allSettled(tasks)
   return results.flatMap((result) =>
     result.status === 'rejected' && !isAbsent(result.reason) ? [result.reason as unknown] : [],
   )

@@ -268,6 +268,8 @@ export class SimulatedMember {
             respond({ type: 'OwnNodesDeleted' })
           },
         )
+      case 'deleteNodesOf':
+        return stream.toServer(() => server.deleteNodes(command.eid))
       case 'announce':
         return request(
           (reason) => ({ type: 'AnnounceFailed', failure: reason }),

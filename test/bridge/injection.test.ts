@@ -89,6 +89,43 @@ describe('the journal', () => {
     expect(dialogue.takeOne('remove')).toMatchObject(entry)
   })
 
+  it('says which states are uncachable, so that the next run withdraws those as NOT_INUSE (rules 8 and 9)', () => {
+    const changed = { sharesUncachable: true }
+    const first = new Dialogue({ settings: changed }).ready().clear()
+    first.joined(2, [device('PJSIP/1', 'INUSE', false)]).answerInjections()
+    const { eid, kind, id, isUncachable = false } = first.takeOne('add')
+    expect(isUncachable).toBe(true)
+    const second = new Dialogue({ settings: changed, journal: [{ eid, kind, id, isUncachable }] })
+    second.ready().pass(60_000)
+    expect(second.answerInjections().map(({ entry: sent }) => sent)).toEqual([
+      device('PJSIP/1', 'NOT_INUSE', false),
+    ])
+    expect(second.takeOne('remove')).toMatchObject({ eid, kind, id })
+  })
+
+  it('is told when a state is cachable after all: Asterisk holds it in its cache then (rules 8 and 9)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.joined(2, [device('PJSIP/1', 'INUSE', false)]).answerInjections()
+    dialogue.batch(2, 2, device('PJSIP/1', 'BUSY')).answerInjections()
+    dialogue.batch(2, 3, device('PJSIP/1', 'BUSY', false)).answerInjections()
+    expect(dialogue.take('add').map(({ isUncachable = false }) => isUncachable)).toEqual([
+      true,
+      false,
+    ])
+    expect(dialogue.take('remove')).toEqual([])
+    dialogue.batch(2, 4, { kind: 'gone', of: 'device_state', id: 'PJSIP/1' })
+    expect(dialogue.answerInjections().map(({ entry: sent }) => sent)).toEqual([
+      device('PJSIP/1', 'INVALID'),
+    ])
+  })
+
+  it('of a peer whose EID is the own one now is dropped, and nothing injected or withdrawn under it (rules 4 and 9)', () => {
+    const own = { ...entry, eid: eidOf(1) }
+    const dialogue = new Dialogue({ journal: [own, entry] }).ready().pass(60_000)
+    expect(dialogue.take('remove')).toMatchObject([{ eid: eidOf(1), id: 'PJSIP/1' }])
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
   it('of an earlier run is withdrawn within grace where the server says that its member is not there (rules 9, 22)', () => {
     const dialogue = new Dialogue({ journal: [entry] }).ready([], memberItem(2))
     dialogue.post({ type: 'Subscribed', member: jidOf(2) })

@@ -75,6 +75,19 @@ describe('the fence', () => {
     expect(told(dialogue)).toEqual(['PJSIP/1 INUSE'])
   })
 
+  it('ends a count that a dump gave back after the mailbox was emptied (rule 3)', () => {
+    // Found by the model search: the second dump names no empty mailbox, and the count of the first one stayed.
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
+    const say = (count: number): Dialogue =>
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    for (const count of [1, 0, 1]) say(count)
+    dialogue.post({ type: 'RefreshAnswered', kind: mwi })
+    dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) }).fenced()
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
   it('is not waited for for ever where a device never rests (rule 3)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
     for (let pass = 1; pass <= 3; pass += 1) {

@@ -197,10 +197,10 @@ export class SimulatedService {
     }
   }
 
-  deleteNodes(eid: EntityId, jid: string): void {
+  deleteNodes(eid: EntityId, jid?: string): void {
     this.feeds.delete(eid)
     this.subscribers.delete(eid)
-    this.members.delete(jid)
+    if (jid !== undefined) this.members.delete(jid)
     for (const kind of ['device_state', 'message_waiting']) this.windows.delete(`${eid} ${kind}`)
   }
 }

@@ -1,5 +1,6 @@
 /** The own standing in the cluster: nodes first, then the fence, then the announcement (rules 2 and 17). */
 import { describe, expect, it } from 'vitest'
+import type { MemberItem } from '../../src/bridge/messages.js'
 import { unreadiness } from '../../src/bridge/overview.js'
 import { Dialogue, failed, memberItem } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, service } from './settings.js'
@@ -68,6 +69,43 @@ describe('a member that comes', () => {
       [service, eidOf(2)],
       ['pubsub.example.net', eidOf(3)],
     ])
+  })
+})
+
+describe('the nodes of the EID that this PBX had before', () => {
+  const formerEid = eidOf(9)
+  const former = `${jidOf(1)}/${formerEid}`
+  const moved = (...members: MemberItem[]): Dialogue =>
+    new Dialogue({ settings: { formerEid } }).ready([], ...members)
+
+  it('are deleted once nobody answers under it, its own item notwithstanding (rule 17)', () => {
+    const dialogue = moved(memberItem(1, { eid: formerEid, jid: former }))
+    const { jid, token } = dialogue.takeOne('ask')
+    expect(jid).toBe(former)
+    expect(dialogue.take('deleteNodesOf')).toEqual([])
+    dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
+    expect(dialogue.takeOne('deleteNodesOf').eid).toBe(formerEid)
+    dialogue.post({ type: 'MembersRead', items: [] })
+    expect(dialogue.take('ask')).toEqual([])
+  })
+
+  it.each(['forbidden', 'timeout'])(
+    'stay while somebody may live under it: the answer is %s, and is asked for again (rule 18)',
+    (condition) => {
+      const dialogue = moved()
+      const { token } = dialogue.takeOne('ask')
+      dialogue.post({ type: 'AskFailed', token, failure: failed(condition) })
+      dialogue.post({ type: 'MembersRead', items: [] })
+      expect(dialogue.takeOne('ask').jid).toBe(former)
+      expect(dialogue.take('deleteNodesOf')).toEqual([])
+    },
+  )
+
+  it('stay where it is that of another member now (rule 18)', () => {
+    const dialogue = moved(memberItem(2, { eid: formerEid, jid: `${jidOf(2)}/${formerEid}` }))
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    expect(dialogue.take('ask').map(({ jid }) => jid)).toEqual([`${jidOf(2)}/${formerEid}`])
+    expect(dialogue.take('deleteNodesOf')).toEqual([])
   })
 })
 

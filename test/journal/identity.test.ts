@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { keepEntityId, keepMovedEntityId, readEntityId } from '../../src/journal/identity.js'
+import {
+  keepConfiguredEntityId,
+  keepEntityId,
+  keepMovedEntityId,
+  readEntityId,
+  readFormerEntityId,
+} from '../../src/journal/identity.js'
 import { scratchFolder } from '../config/scratch.js'
 
 const first = '02:00:00:00:00:0a'
@@ -18,6 +24,17 @@ describe('the kept EID', () => {
     keepEntityId(folder, first)
     expect(keepMovedEntityId(folder, second)).toBe(false)
     expect(readEntityId(folder)).toBe(second)
+  })
+
+  it('names the one before it, learnt or configured', () => {
+    const folder = scratchFolder()
+    expect(readFormerEntityId(folder)).toBeUndefined()
+    keepConfiguredEntityId(folder, first)
+    keepConfiguredEntityId(folder, first)
+    expect(readFormerEntityId(folder)).toBeUndefined()
+    keepConfiguredEntityId(folder, second)
+    expect(readEntityId(folder)).toBe(second)
+    expect(readFormerEntityId(folder)).toBe(first)
   })
 
   it('tells an EID that comes back within 10 minutes from one that comes later', () => {

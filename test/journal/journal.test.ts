@@ -69,6 +69,29 @@ describe('the journal', () => {
     expect(linesOf(folder)).toHaveLength(2)
   })
 
+  it('keeps which states are uncachable, and what was said last of it (rule 9)', () => {
+    const folder = scratchFolder()
+    const { journal } = open(folder)
+    const entry = { to: 'journal', do: 'add', eid, kind: 'device_state' } as const
+    journal.perform({ ...entry, id: 'a', isUncachable: true })
+    journal.perform({ ...entry, id: 'b', isUncachable: true })
+    journal.perform({ ...entry, id: 'b' })
+    expect(linesOf(folder)).toEqual([
+      `+\t${eid}\tdevice_state\ta\tuncachable`,
+      `+\t${eid}\tdevice_state\tb\tuncachable`,
+      `+\t${eid}\tdevice_state\tb`,
+    ])
+    journal.close()
+    const again = open(folder)
+    expect(again.journal.entries()).toEqual([
+      { eid, kind: 'device_state', id: 'a', isUncachable: true },
+      { eid, kind: 'device_state', id: 'b' },
+    ])
+    expect(again.said).toEqual([])
+    again.journal.remove(eid, 'device_state', 'a')
+    expect(linesOf(folder)).toHaveLength(3)
+  })
+
   it('writes nothing for what it holds already, or never held', () => {
     const folder = scratchFolder()
     const { journal } = open(folder)
