@@ -8,8 +8,20 @@ export interface Answer {
   readonly contentType?: string
 }
 
-/** Path → what makes the answer, for one method. */
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>
+/** An answer that goes on: it takes the response over. */
+export interface Stream {
+  readonly stream: (response: ServerResponse) => void
+}
+
+type Routed = Answer | Stream
+
+/** Path → what makes the answer, for one method; a `BadRequest` that it throws is answered 400. */
+export type Routes = Readonly<Record<string, (query: URLSearchParams) => Routed | Promise<Routed>>>
+
+/** The query cannot be understood; the message says why. */
+export class BadRequest extends Error {
+  override readonly name = 'BadRequest'
+}
 
 /** Serves `METHOD /path` of a table: 404 for other paths, 405 for other methods, 500 with the cause where a route throws. */
 export function respondFrom(
@@ -17,7 +29,13 @@ export function respondFrom(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     request.resume()
-    void answer(routes, request).then(({ status, body, contentType }) => {
+    void answer(routes, request).then((routed) => {
+      if ('stream' in routed) {
+        if (request.method === 'HEAD') response.end()
+        else routed.stream(response)
+        return
+      }
+      const { status, body, contentType } = routed
       const text = contentType === undefined ? `${JSON.stringify(body)}\n` : String(body)
       response.writeHead(status, {
         'content-type': contentType ?? 'application/json',
@@ -32,8 +50,8 @@ export function respondFrom(
 async function answer(
   routes: Readonly<Record<string, Routes>>,
   { url = '/', method = 'GET' }: IncomingMessage,
-): Promise<Answer> {
-  const path = url.split('?', 1)[0] ?? url
+): Promise<Routed> {
+  const [path = url, ...query] = url.split('?')
   const asked = method === 'HEAD' ? 'GET' : method
   const route = Object.hasOwn(routes, asked) ? pick(routes[asked] ?? {}, path) : undefined
   if (route === undefined) {
@@ -43,9 +61,10 @@ async function answer(
       : { status: 404, body: { error: `nothing is at ${path}` } }
   }
   try {
-    return await route()
+    return await route(new URLSearchParams(query.join('?')))
   } catch (error) {
-    return { status: 500, body: { error: error instanceof Error ? error.message : String(error) } }
+    const text = error instanceof Error ? error.message : String(error)
+    return { status: error instanceof BadRequest ? 400 : 500, body: { error: text } }
   }
 }
 
