@@ -141,6 +141,11 @@ export class Bridge {
     }
   }
 
+  /** Is anything kept of that member (bare JID, full JID or EID), for `forget` to drop? */
+  keeps(member: string): boolean {
+    return this.#members.keeps(member)
+  }
+
   /** States origin by origin, for whoever asks. */
   get inspection(): Inspection {
     return this.#inspection

@@ -204,6 +204,12 @@ export class Injection {
     }
   }
 
+  /** Is anything of that origin in Asterisk, or about to be? */
+  holdsOf(eid: EntityId): boolean {
+    for (const target of this.#targets()) if (target.eid === eid) return true
+    return false
+  }
+
   /** Forgets a member for good: withdraws all that was injected for it; `false` where that is nothing. */
   withdrawMember(eid: EntityId): boolean {
     const targets = [...this.#targets()].filter((target) => target.eid === eid)

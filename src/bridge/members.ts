@@ -259,18 +259,27 @@ export class Members {
    * more, its EID or full JID; `false` where nothing is kept.
    */
   forget(member: string): boolean {
+    const kept = this.#kept(member)
+    if (typeof kept === 'object') this.#depart(kept, 'it was forgotten')
+    else if (kept !== undefined) return this.injection.withdrawMember(kept)
+    return kept !== undefined
+  }
+
+  /** Is anything kept of that member? */
+  keeps(member: string): boolean {
+    const kept = this.#kept(member)
+    return typeof kept === 'string' ? this.injection.holdsOf(kept) : kept !== undefined
+  }
+
+  /** Whom that names: who is known, or else an EID under which something may have been injected. */
+  #kept(member: string): Peer | EntityId | undefined {
     const peer = this.#roster.get(member)
-    if (peer) {
-      this.#depart(peer, 'it was forgotten')
-      return true
-    }
+    if (peer) return peer
     // The resource of a full JID is the EID (rule 20).
     const eid = this.#census.entityIdOf(member) ?? member.slice(member.indexOf('/') + 1)
     const holder = this.#roster.holder(eid)
-    if (!holder) return this.injection.withdrawMember(eid)
-    if (member !== eid && member !== holder.item.jid) return false
-    this.#depart(holder, 'it was forgotten')
-    return true
+    if (!holder) return eid
+    return member === eid || member === holder.item.jid ? holder : undefined
   }
 
   /** The configuration was read again: trust and filters may have changed. */

@@ -2,21 +2,28 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { askControl } from './control-client.js'
 import { close } from './http.js'
-import { respondFrom } from './respond.js'
+import { respondFrom, type Routes } from './respond.js'
 
 export interface ControlOptions {
   /** Where the socket is made. */
   readonly path: string
   /** Goes for good; resolves when all is withdrawn. */
   readonly leave: () => Promise<void>
+  /** Drops what is kept of a member; gives who that was, and throws `BadRequest` where it may not be. */
+  readonly forget?: (member: string) => string
   /** What `GET /status` answers, as JSON. */
   readonly status: () => unknown
+  /** What else is read here: the inspection API. */
+  readonly api?: Routes
 }
 
 /** How long `stop` waits for answers that are being given: `leave` answers and then ends the process. */
 const answerGraceMs = 500
 
-/** HTTP on a Unix socket that only this user may open: `POST /leave` answers when it is done, `GET /status` at once. */
+/**
+ * HTTP on a Unix socket that only this user may open: `POST /leave` answers when it is done, `POST /forget` and what is read
+ * (`GET /status`, the inspection API) at once.
+ */
 export class ControlServer {
   readonly #options: ControlOptions
   #server: Server | undefined
@@ -27,19 +34,25 @@ export class ControlServer {
 
   /** Listens; a socket file that a crash left behind is replaced, one that answers is another bridge's: an Error. */
   async start(): Promise<void> {
-    const { path, leave, status } = this.#options
+    const { path, leave, forget, status, api } = this.#options
     if ((await askControl(path, 'GET', '/status')) !== undefined) {
       throw new Error(`failed to listen on ${path}: another bridge answers there; stop that one`)
     }
     rmSync(path, { force: true })
     const server = createServer(
       respondFrom({
-        GET: { '/status': () => ({ status: 200, body: status() }) },
+        GET: { ...api, '/status': () => ({ status: 200, body: status() }) },
         POST: {
           '/leave': async () => {
             await leave()
             return { status: 200, body: { left: true } }
           },
+          ...(forget && {
+            '/forget': (query: URLSearchParams) => ({
+              status: 200,
+              body: { member: forget(query.get('member') ?? '') },
+            }),
+          }),
         },
       }),
     )
