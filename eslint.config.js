@@ -23,6 +23,7 @@ const outside = (own) =>
     'observe',
     'config',
     'cli',
+    'doctor',
     'daemon',
     'main',
     'bridge',
@@ -83,6 +84,24 @@ export default tseslint.config(
     'config',
     [...outside(['config', 'bridge']), xmppModules],
     'configuration is loaded before anything else',
+  ),
+  inward(
+    'doctor',
+    [
+      ...outside([
+        'doctor',
+        'asterisk',
+        'xmpp',
+        'pubsub',
+        'nodes',
+        'journal',
+        'observe',
+        'config',
+        'bridge',
+      ]),
+      xmppModules,
+    ],
+    'the checks look at every part, and only a command runs them',
   ),
   inward('cli', [xmppModules], 'only src/xmpp imports the @xmpp modules'),
 )

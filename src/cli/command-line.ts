@@ -1,5 +1,6 @@
 import yargs from 'yargs'
-import { exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
+import { doctorCommand } from './doctor.js'
+import { Ended, exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
 import { initCommand } from './init.js'
 import { leaveCommand } from './leave.js'
 import { runCommand } from './run.js'
@@ -14,6 +15,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
       .command(runCommand)
       .command(initCommand)
       .command(leaveCommand)
+      .command(doctorCommand)
       .example(
         '$0 init',
         'ask for what is needed and write the configuration and the Asterisk side',
@@ -34,7 +36,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
       .parseAsync()
     return exitCodes.ok
   } catch (error) {
-    process.stderr.write(`hintbridge: ${messageOf(error)}\n`)
+    if (!(error instanceof Ended)) process.stderr.write(`hintbridge: ${messageOf(error)}\n`)
     return exitCodeOf(error)
   }
 }

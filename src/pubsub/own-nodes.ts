@@ -21,7 +21,8 @@ const common: FormFields = {
   'pubsub#notify_retract': '1',
 }
 
-function retained(node: string, publishModel: 'open' | 'publishers'): WantedNode {
+/** A node whose items stay: `members` and the windows. */
+export function retained(node: string, publishModel: 'open' | 'publishers'): WantedNode {
   return {
     node,
     sizes: retainedSizes,

@@ -1,0 +1,35 @@
+import { asteriskEndpointCheck } from './checks/asterisk-endpoint.js'
+import { asteriskModulesCheck } from './checks/asterisk-modules.js'
+import { asteriskPublicationsCheck } from './checks/asterisk-publications.js'
+import { asteriskSipCheck } from './checks/asterisk-sip.js'
+import { bridgeCheck } from './checks/bridge.js'
+import { clockCheck } from './checks/clock.js'
+import { entityIdCheck } from './checks/entity-id.js'
+import { certificateCheck, dnsCheck, loginCheck } from './checks/login.js'
+import { mailboxesCheck } from './checks/mailboxes.js'
+import { membersCheck } from './checks/members.js'
+import { nodesCheck } from './checks/nodes.js'
+import { portsCheck } from './checks/ports.js'
+import { pubsubServiceCheck } from './checks/pubsub-service.js'
+import { rateCheck } from './checks/rate.js'
+import type { Check } from './check.js'
+
+/** All that `doctor` looks at once the configuration can be used, from Asterisk outwards. */
+export const checks: readonly Check[] = [
+  bridgeCheck,
+  portsCheck,
+  asteriskModulesCheck,
+  entityIdCheck,
+  asteriskEndpointCheck,
+  asteriskPublicationsCheck,
+  asteriskSipCheck,
+  mailboxesCheck,
+  dnsCheck,
+  loginCheck,
+  certificateCheck,
+  clockCheck,
+  pubsubServiceCheck,
+  membersCheck,
+  nodesCheck,
+  rateCheck,
+]

@@ -1,0 +1,49 @@
+import type { OverviewAnswer, ProblemView } from '../../observe/api.js'
+import type { Check } from '../check.js'
+import { type Finding, Findings } from '../finding.js'
+
+const findings = new Findings('bridge')
+
+/** Does the bridge run, and which problems does it name itself? */
+export const bridgeCheck: Check = {
+  name: 'bridge',
+  run: async (context) => judgeBridge(await context.overview()),
+}
+
+/** Which check's name a problem of `/health` goes under, by the part of its key before the colon. */
+const areas: Readonly<Record<string, string>> = {
+  asterisk: 'asterisk-sip',
+  'asterisk-refuses': 'asterisk-sip',
+  'injection-refused': 'asterisk-sip',
+  fence: 'asterisk-sip',
+  'eid-unknown': 'entity-id',
+  'foreign-eid': 'entity-id',
+  eid: 'entity-id',
+  'mailbox-polled': 'mailboxes',
+  'mailbox-owners': 'mailboxes',
+  stream: 'login',
+  'stream-conflict': 'login',
+  nodes: 'nodes',
+  window: 'nodes',
+  'feed-lag': 'rate',
+}
+
+/** The findings on what a running bridge says of itself; `undefined` where none runs. */
+export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
+  if (overview === undefined) {
+    return [findings.warning('it does not run', 'start it: systemctl start hintbridge')]
+  }
+  const { self, members, problems, readiness } = overview
+  const alive = members.filter(({ life }) => life === 'alive').length
+  const state = readiness.ready
+    ? findings.ok(`it runs and is in sync with ${alive} of ${members.length} peers`)
+    : findings.warning(`it runs, but is not in sync: ${readiness.reasons.join('; ')}`)
+  return [...(self.phase === 'leaving' ? [] : [state]), ...problems.map(judgeProblem)]
+}
+
+/** The text of a problem says what to do, too. */
+function judgeProblem({ key, severity, text }: ProblemView): Finding {
+  const [area = ''] = key.split(':')
+  const found = new Findings(areas[area] ?? 'bridge')
+  return severity === 'error' ? found.broken(text) : found.warning(text)
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { runConsole } from '../asterisk/console.js'
+import type { EntityId } from '../bridge/state.js'
+import type { Config } from '../config/config.js'
+import { readEntityId } from '../journal/identity.js'
+import type { OverviewAnswer } from '../observe/api.js'
+import { askControl } from '../observe/control-client.js'
+import { StreamFailure, toStreamFailure } from '../xmpp/errors.js'
+import { XmppSession } from '../xmpp/session.js'
+import { Unchecked } from './finding.js'
+
+/** How a login at one of `xmpp.service` went. */
+export type Login =
+  | { readonly service: string; readonly session: XmppSession; readonly tookMs: number }
+  | { readonly service: string; readonly failure: StreamFailure }
+
+/** What checks ask; each answer is got once, when the first check wants it. */
+export interface DoctorContext {
+  readonly config: Config
+  /** Output of a command on Asterisk's console; throws `ConsoleUnusable`. */
+  console(command: string): Promise<string>
+  /** What the running bridge says of itself; `undefined` where none runs, `Unchecked` where it cannot be asked. */
+  overview(): Promise<OverviewAnswer | undefined>
+  /** The configured or learnt entity ID of Asterisk. */
+  eid(): EntityId | undefined
+  /** One for each service of the list. */
+  logins(): Promise<readonly Login[]>
+  /** A session beside the bridge's; `Unchecked` where no service lets this account in. */
+  session(): Promise<XmppSession>
+  /** A session for one check, which closes it. */
+  freshSession(): Promise<XmppSession>
+}
+
+/** How long a question to the XMPP server may take, ms. */
+export const requestTimeoutMs = 10_000
+
+/** The real context: this machine, its Asterisk, its bridge, its XMPP server. */
+export class Surroundings implements DoctorContext {
+  readonly #outputs = new Map<string, Promise<string>>()
+  #overview: Promise<OverviewAnswer | undefined> | undefined
+  #logins: Promise<readonly Login[]> | undefined
+
+  constructor(readonly config: Config) {}
+
+  console(command: string): Promise<string> {
+    const known = this.#outputs.get(command)
+    if (known !== undefined) return known
+    const output = runConsole(this.config.asterisk, command)
+    this.#outputs.set(command, output)
+    return output
+  }
+
+  overview(): Promise<OverviewAnswer | undefined> {
+    this.#overview ??= askOverview(this.config.controlSocket)
+    return this.#overview
+  }
+
+  eid(): EntityId | undefined {
+    try {
+      return this.config.asterisk.eid ?? readEntityId(this.config.stateDir)
+    } catch {
+      // Not readable by this user: as if it had not been learnt.
+      return undefined
+    }
+  }
+
+  logins(): Promise<readonly Login[]> {
+    const { services } = this.config.xmpp
+    this.#logins ??= Promise.all(services.map((service) => this.#logIn(service)))
+    return this.#logins
+  }
+
+  async session(): Promise<XmppSession> {
+    return (await this.#firstIn()).session
+  }
+
+  async freshSession(): Promise<XmppSession> {
+    return this.#open((await this.#firstIn()).service)
+  }
+
+  /** Ends what was opened; may be called again. */
+  async close(): Promise<void> {
+    const logins = (await this.#logins) ?? []
+    this.#logins = undefined
+    await Promise.all(logins.flatMap((login) => ('session' in login ? login.session.close() : [])))
+  }
+
+  async #firstIn(): Promise<Extract<Login, { session: XmppSession }>> {
+    const login = (await this.logins()).find((each) => 'session' in each)
+    if (login === undefined) throw new Unchecked('the XMPP server does not let this account in')
+    return login
+  }
+
+  async #logIn(service: string): Promise<Login> {
+    const start = performance.now()
+    try {
+      const session = await this.#open(service)
+      return { service, session, tookMs: performance.now() - start }
+    } catch (error) {
+      return { service, failure: toStreamFailure(error) }
+    }
+  }
+
+  #open(service: string): Promise<XmppSession> {
+    const { jid, password, tls } = this.config.xmpp
+    const resource = `doctor-${randomBytes(4).toString('hex')}`
+    return XmppSession.open({ service, jid, resource, password: password.reveal(), tls })
+  }
+}
+
+async function askOverview(controlSocket: string): Promise<OverviewAnswer | undefined> {
+  let answer
+  try {
+    answer = await askControl(controlSocket, 'GET', '/api/overview')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Unchecked(reason, 'run this as root or as the user of the bridge')
+  }
+  if (answer === undefined) return undefined
+  if (answer.status !== 200) {
+    throw new Unchecked(
+      `the bridge answers ${answer.status}`,
+      'restart it: it is of another version',
+    )
+  }
+  return answer.body as OverviewAnswer
+}

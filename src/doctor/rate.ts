@@ -1,0 +1,68 @@
+import xml from '@xmpp/xml'
+import { XmppError } from '../xmpp/errors.js'
+import type { IqSender } from '../pubsub/service.js'
+
+export interface RateSample {
+  /** What was sent and answered. */
+  readonly octets: number
+  readonly tookMs: number
+  /** The rate that the server held it to; missing where it held up nothing. */
+  readonly octetsPerSecond?: number
+}
+
+export interface RatePlan {
+  /** Of the padding of each ping. */
+  readonly octets: number
+  /** At most so many pings: beyond the bursts that servers allow by default, 20 kB. */
+  readonly pings: number
+  /** No further ping after that long, ms. */
+  readonly limitMs: number
+}
+
+const plan: RatePlan = { octets: 4_096, pings: 16, limitMs: 8_000 }
+
+/** An answer that takes so much longer than an unpadded ping's was held up, ms. */
+const heldUpMs = 100
+
+/**
+ * Measures how fast a server reads: padded pings (XEP-0199) one after the other, as servers that limit a rate read a whole
+ * burst at once and then pause. The time of an unpadded ping is taken off, for far servers. 64 kB at most are sent.
+ */
+export async function measureRate(
+  iq: IqSender,
+  domain: string,
+  { octets, pings, limitMs }: RatePlan = plan,
+): Promise<RateSample> {
+  const ping = async (padding: number): Promise<number> => {
+    const start = performance.now()
+    await answered(iq, domain, padding, limitMs)
+    return performance.now() - start
+  }
+  const tripMs = Math.min(await ping(0), await ping(0), await ping(0))
+  const times: number[] = []
+  const elapsed = (): number => times.reduce((sum, ms) => sum + ms, 0)
+  while (times.length < pings && elapsed() < limitMs) times.push(await ping(octets))
+  const sample = { octets: octets * times.length, tookMs: elapsed() }
+  const first = times.findIndex((ms) => ms > tripMs + heldUpMs)
+  if (first < 0) return sample
+  const held = times.slice(first)
+  const heldMs = held.reduce((sum, ms) => sum + ms - tripMs, 0)
+  return { ...sample, octetsPerSecond: (octets * held.length * 1_000) / heldMs }
+}
+
+/** Resolves with the answer, an error too: the server has read it. A silence as long as the whole measurement is one, too. */
+async function answered(
+  iq: IqSender,
+  domain: string,
+  padding: number,
+  timeoutMs: number,
+): Promise<void> {
+  const pad = xml('pad', { xmlns: 'urn:hintbridge:1' }, '.'.repeat(padding))
+  const payload = xml('ping', { xmlns: 'urn:xmpp:ping' }, padding > 0 ? pad : undefined)
+  try {
+    await iq.request(domain, 'get', payload, timeoutMs)
+  } catch (error) {
+    const isAnswer = error instanceof XmppError && error.condition !== 'disconnected'
+    if (!isAnswer) throw error
+  }
+}
