@@ -80,6 +80,9 @@ describe('the package', () => {
     expect(packed).toEqual(
       expect.arrayContaining([
         'dist/main.js',
+        'dist/observe/page/index.html',
+        'dist/observe/page/main.js',
+        'dist/observe/page/page.css',
         'docs/hintbridge.example.yaml',
         'contrib/systemd/hintbridge.service',
         'CHANGELOG.md',

@@ -2,22 +2,26 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Health } from './health.js'
 import type { Metrics } from './metrics.js'
-import { type Answer, respondFrom } from './respond.js'
+import { guard, type GuardOptions } from './guard.js'
+import { pageRoutes } from './page-files.js'
+import { type Answer, respondFrom, type Routes } from './respond.js'
 
 /** Why the bridge is not ready; none where it is. */
 export type Readiness = () => readonly string[]
 
-export interface HttpOptions {
+export interface HttpOptions extends GuardOptions {
   readonly listen: { readonly host: string; readonly port: number }
   readonly health: Health
   readonly metrics: Metrics
   readonly readiness: Readiness
+  /** What else is read here: the inspection API that the status page asks. */
+  readonly api?: Routes
 }
 
 /**
- * `/metrics` for Prometheus, `/health` and `/ready`. `/health` is 200 as long as the process lives, with the standing
- * problems in its body: what they name (a server that is down, say) is not mended by restarting the bridge. `/ready` is 503
- * with reasons until the bridge serves.
+ * The status page at `/`, `/metrics` for Prometheus, `/health` and `/ready`, to be read and no more. `/health` is 200 as long as
+ * the process lives, with the standing problems in its body: what they name (a server that is down, say) is not mended by
+ * restarting the bridge. `/ready` is 503 with reasons until the bridge serves.
  */
 export class HttpServer {
   readonly #options: HttpOptions
@@ -30,7 +34,7 @@ export class HttpServer {
   /** Listens; rejects with an Error that names the address where it is taken. */
   async start(): Promise<void> {
     const { host, port } = this.#options.listen
-    const server = createServer(respondFrom({ GET: this.#routes() }))
+    const server = createServer(guard(this.#options, respondFrom({ GET: this.#routes() })))
     this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -53,9 +57,11 @@ export class HttpServer {
     this.#server = undefined
   }
 
-  #routes() {
-    const { health, metrics, readiness } = this.#options
+  #routes(): Routes {
+    const { health, metrics, readiness, api } = this.#options
     return {
+      ...pageRoutes(),
+      ...api,
       '/metrics': async (): Promise<Answer> => {
         const { contentType, text } = await metrics.expose()
         return { status: 200, body: text, contentType }

@@ -4,15 +4,15 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { askControl } from '../../src/observe/control-client.js'
 import { ControlServer } from '../../src/observe/control.js'
 import { Health } from '../../src/observe/health.js'
-import { HttpServer } from '../../src/observe/http.js'
+import { type HttpOptions, HttpServer } from '../../src/observe/http.js'
 import { Metrics } from '../../src/observe/metrics.js'
 import { scratchFolder } from '../config/scratch.js'
 
-async function serve(reasons: string[] = []) {
+async function serve(reasons: string[] = [], options: Partial<HttpOptions> = {}) {
   const health = new Health(() => new Date(0))
   const metrics = new Metrics({ snapshot: () => [] })
   const listen = { host: '127.0.0.1', port: 0 }
-  const server = new HttpServer({ listen, health, metrics, readiness: () => reasons })
+  const server = new HttpServer({ listen, health, metrics, readiness: () => reasons, ...options })
   await server.start()
   onTestFinished(() => server.stop())
   const get = async (path: string, method = 'GET') => {
@@ -61,7 +61,7 @@ describe('over HTTP', () => {
 
   it('other paths and methods are refused', async () => {
     const { get } = await serve()
-    expect((await get('/')).status).toBe(404)
+    expect((await get('/nothing')).status).toBe(404)
     expect((await get('/constructor')).status).toBe(404)
     expect((await get('/health', 'POST')).status).toBe(405)
     expect(await get('/health', 'HEAD')).toEqual({ status: 200, text: '' })
