@@ -39,6 +39,8 @@ export class Standing {
   #isExpected = false
   #isAcknowledged = false
   #isEnded = false
+  /** The last announcement was refused for good. */
+  #isRefused = false
 
   constructor(
     private readonly context: Context,
@@ -212,6 +214,7 @@ export class Standing {
 
   announced(): void {
     this.#isAcknowledged = true
+    this.#isRefused = false
     health(this.context, 'announce', 'error')
     log(this.context, 'info', 'announced as a member')
   }
@@ -222,9 +225,10 @@ export class Standing {
     const text = withRemedy(failure, 'members', this.context.settings)
     health(this.context, 'announce', 'error', text)
     if (failure.condition === 'item-not-found') this.nodesLost()
-    this.#after('announce', failure.isTemporary ? retryMs : hopelessRetryMs, () =>
-      this.outlets.onProgress(),
-    )
+    // Whoever made `members` anew may just be about to open it to the others.
+    const isHopeless = !failure.isTemporary && this.#isRefused
+    this.#isRefused = !failure.isTemporary
+    this.#after('announce', isHopeless ? hopelessRetryMs : retryMs, () => this.outlets.onProgress())
   }
 
   /** This member goes for good: nothing of its own is made again. */

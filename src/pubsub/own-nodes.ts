@@ -66,7 +66,7 @@ export async function makeOwnNodes(
 }
 
 /** Whoever comes first makes `members`; to the others its configuration is forbidden, and none of their business. */
-async function makeMembers(service: PubsubService, root: string): Promise<void> {
+export async function makeMembers(service: PubsubService, root: string): Promise<void> {
   try {
     await makeNode(service, retained(membersNode(root), 'open'))
   } catch (error) {

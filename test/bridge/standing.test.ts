@@ -46,6 +46,16 @@ describe('a member that comes', () => {
     )
   })
 
+  it('announces itself again soon where it was refused, and then rarely: who made `members` may be opening it (rule 17)', () => {
+    const dialogue = new Dialogue().found().post(up).post(made).post(read).clear()
+    const refusal = { type: 'AnnounceFailed', failure: failed('forbidden', false) } as const
+    expect(dialogue.post(refusal).pass(5_000).take('announce')).toHaveLength(1)
+    expect(dialogue.clear().post(refusal).pass(29_000).take('announce')).toEqual([])
+    expect(dialogue.pass(1_000).take('announce')).toHaveLength(1)
+    dialogue.post({ type: 'Announced' })
+    expect(dialogue.health('announce')).toBeUndefined()
+  })
+
   it.each(['remote-server-not-found', 'service-unavailable', 'item-not-found'])(
     'asks whether the service is named right where that answers %s',
     (condition) => {

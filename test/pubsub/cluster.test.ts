@@ -289,6 +289,45 @@ describe('queries of peers', () => {
   })
 })
 
+describe('the announcement', () => {
+  const announce: ClusterCommand = {
+    ...{ to: 'cluster', do: 'announce' },
+    item: {
+      ...{ id: 'pbx-b@example.org', eid: eidB, name: 'b', jid: `pbx-b@example.org/${eidB}` },
+      ...{ service: own, epoch, version: '1' },
+    },
+  }
+  const configuration = (publishModel: string): string =>
+    pubsubText(
+      `<configure node='asterisk/members'><x xmlns='jabber:x:data' type='form'>` +
+        `<field var='pubsub#publish_model'><value>${publishModel}</value></field></x></configure>`,
+      '#owner',
+    )
+
+  it('opens `members` to the others where ejabberd has made it anew with its defaults (rule 17)', async () => {
+    let publishModel = ''
+    service.answer = ({ type, text }) => {
+      if (text.includes('<create')) return publishModel === '' ? pubsubText('') : refuse('conflict')
+      if (text.includes('<publish')) publishModel = 'publishers'
+      if (!text.includes('<configure')) return ''
+      if (type === 'set') publishModel = 'open'
+      return configuration(publishModel)
+    }
+    expect(await perform(announce)).toEqual([{ type: 'Announced' }])
+    expect(publishModel).toBe('open')
+  })
+
+  it('leaves `members` to the member that made it', async () => {
+    service.answer = ({ text }) =>
+      text.includes('<create')
+        ? refuse('conflict')
+        : text.includes('<configure')
+          ? refuse('forbidden', 'auth')
+          : ''
+    expect(await perform(announce)).toEqual([{ type: 'Announced' }])
+  })
+})
+
 describe('reading members', () => {
   it('gives the items that decode, and refuses the rest', async () => {
     service.answer = ({ text }) =>
