@@ -9,7 +9,7 @@ import type { StreamFailure } from '../xmpp/errors.js'
 import { attempt, toFailure } from './failure.js'
 import { HeldSubscriptions } from './held-subscriptions.js'
 import { readNotification } from './notifications.js'
-import { deleteNodesOf, deleteOwnNodes, isAbsent, makeOwnNodes } from './own-nodes.js'
+import { deleteNodesOf, deleteOwnNodes, isAbsent, makeMembers, makeOwnNodes } from './own-nodes.js'
 import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
@@ -155,11 +155,15 @@ export class ClusterEdge {
   }
 
   private announce({ item }: CommandOf<'announce'>): void {
-    const node = membersNode(this.options.root)
+    const { root } = this.options
+    const node = membersNode(root)
     this.attempt(
       `publish ${node}`,
       async () => {
         await publish(this.own, node, item.id, codecs.members.encode(item))
+        // COMPAT ejabberd: where the node was just lost this publish has made it, with the server's defaults, and it is closed
+        // to the others.
+        await makeMembers(this.own, root)
         return { type: 'Announced' }
       },
       (failure) => ({ type: 'AnnounceFailed', failure }),
