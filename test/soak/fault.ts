@@ -4,6 +4,8 @@ import { type Letter, liveness, type Rig } from './rig.js'
 
 /** Reconnecting may wait for the whole of the backoff's cap, and 5 s more (issue 3). */
 export const reconnectMs = 35_000
+/** An attempt to connect through a network that was cut may be under way when that is mended, and ends after 10 s. */
+export const mendedMs = 10_000 + reconnectMs
 /** What an Asterisk that is back may take: 4 s until it is asked, 5 s until all is right. */
 export const asteriskMs = 9_000
 /** Prosody tells nobody of a purge: one reads `members`, finds itself missing, and then the others are told. */

@@ -1,12 +1,12 @@
 /** What may befall the XMPP server, and the networks between it and the bridges. */
 import type { Direction } from '../../lab/tcp-proxy.js'
-import { type Fault, reconnectMs } from './fault.js'
+import { type Fault, mendedMs, reconnectMs } from './fault.js'
 import type { Letter } from './rig.js'
 
 export function linkFaults(letter: Letter): Fault[] {
   const parts = [`link ${letter}`] as const
   const cut = (name: string, ways: readonly Direction[]): Fault => ({
-    ...{ name: `network of ${letter} ${name}`, parts, settleMs: reconnectMs },
+    ...{ name: `network of ${letter} ${name}`, parts, settleMs: mendedMs },
     lastsMs: [500, 14_000],
     run: async ({ links }, over) => {
       links.get(letter)?.cut(ways)
