@@ -1,8 +1,8 @@
 /** The Asterisk edge: performs the domain's commands by SIP PUBLISH, and posts what Asterisk publishes. */
 import { randomBytes } from 'node:crypto'
-import type { AsteriskCommand } from '../../bridge/commands.js'
+import type { AsteriskCommand, Refused } from '../../bridge/commands.js'
 import type { AsteriskEvent, Failure } from '../../bridge/events.js'
-import type { EntityId, Kind } from '../../bridge/state.js'
+import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
@@ -11,7 +11,7 @@ import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
 import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
-import { bracketed, type HostPort } from './message.js'
+import { bracketed, type HostPort, type SipResponse } from './message.js'
 import { Publication, type OnPublished } from './publication.js'
 import { tellRefusal } from './refusals.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
@@ -42,6 +42,8 @@ export interface SipEdgeOptions {
   readonly health: Health
   readonly log: EdgeLog
   readonly count: Count
+  /** Told of each PUBLISH of Asterisk that is refused. */
+  readonly refused?: (refused: Refused) => void
   readonly clock?: Clock
   readonly transport?: Transport
 }
@@ -64,6 +66,7 @@ export class SipEdge {
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
+  private version: string | undefined
   private cancelPing = (): void => undefined
   private readonly foreign: ForeignEntityId
   private readonly quest: EntityIdQuest
@@ -99,6 +102,7 @@ export class SipEdge {
       post,
       log,
       count,
+      ...(options.refused && { refused: options.refused }),
     })
     this.liveness = new Liveness({
       clock,
@@ -234,9 +238,19 @@ export class SipEdge {
         fields: [['Accept', 'application/json']],
       },
       // Whatever it says is life, and the agent has told liveness of it.
-      () => undefined,
+      (outcome) => {
+        if (outcome.type === 'response') this.learnVersion(outcome.response)
+      },
     )
     if (this.liveness.isAlive) this.quest.ask()
+  }
+
+  /** What Asterisk calls itself (`user_agent` of its pjsip.conf); for humans, so one that is no name is left out. */
+  private learnVersion({ headers }: SipResponse): void {
+    const version = headers.get('server') ?? headers.get('user-agent')
+    if (version === undefined || version === this.version || !isName(version)) return
+    this.version = version
+    this.options.post({ type: 'AsteriskVersionLearnt', version })
   }
 
   private learn(eid: EntityId): void {

@@ -1,4 +1,5 @@
 /** What Asterisk asks of us: OPTIONS, and PUBLISH checked and turned into the domain's events (rules 4 and 6). */
+import type { Refused } from '../../bridge/commands.js'
 import type { AsteriskEvent } from '../../bridge/events.js'
 import { kinds, type Kind } from '../../bridge/state.js'
 import { BodyError, decodeBody, eventPackages, fenceNonce, type AsteriskBody } from './body.js'
@@ -33,6 +34,8 @@ export interface InboundPorts {
   readonly post: (event: AsteriskEvent) => void
   readonly log: EdgeLog
   readonly count: Count
+  /** Told of each PUBLISH that is refused. */
+  readonly refused?: (refused: Refused) => void
 }
 
 const methods = 'OPTIONS, PUBLISH'
@@ -69,6 +72,11 @@ export class Inbound {
     if ('refused' in answer) {
       this.ports.count('refused_publishes', { reason: answer.refused })
       const remedy = remedies[answer.refused]
+      this.ports.refused?.({
+        what: 'PUBLISH',
+        from: 'Asterisk',
+        reason: `${answer.status} ${answer.refused}${remedy === undefined ? '' : `: ${remedy}`}`,
+      })
       this.ports.log.warn(
         { status: answer.status, reason: answer.refused, ...(remedy !== undefined && { remedy }) },
         'refused a PUBLISH of Asterisk',
