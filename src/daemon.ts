@@ -6,7 +6,6 @@ import { Bridge } from './bridge/bridge.js'
 import type { Command } from './bridge/commands.js'
 import type { BridgeSettings } from './bridge/context.js'
 import type { BridgeEvent } from './bridge/events.js'
-import { type Overview, unreadiness } from './bridge/overview.js'
 import type { EntityId } from './bridge/state.js'
 import { readVersion } from './version.js'
 import type { Config } from './config/config.js'
@@ -20,11 +19,18 @@ import {
 } from './journal/identity.js'
 import { Journal } from './journal/journal.js'
 import { ControlServer } from './observe/control.js'
+import { Events } from './observe/events.js'
+import { whomToForget } from './observe/forget.js'
+import { gaugesOf } from './observe/gauges.js'
 import { Health } from './observe/health.js'
 import { HttpServer } from './observe/http.js'
 import type { Log } from './observe/logger.js'
-import { type GaugeSample, Metrics } from './observe/metrics.js'
+import { Inspector } from './observe/inspector.js'
+import { Metrics } from './observe/metrics.js'
 import { Observer } from './observe/observer.js'
+import { RefusalLog } from './observe/refusal-log.js'
+import { BadRequest } from './observe/respond.js'
+import { apiRoutes } from './observe/routes.js'
 import type { Pulse } from './observe/service-manager.js'
 import { ClusterEdge } from './pubsub/cluster.js'
 import { XmppConnection } from './xmpp/connection.js'
@@ -39,6 +45,10 @@ export class Daemon {
   readonly #log: Log
   readonly #health = new Health()
   readonly #metrics: Metrics
+  readonly #refusals = new RefusalLog()
+  readonly #inspector: Inspector
+  readonly #watchers: Events
+  #isWatched = false
   readonly #observer: Observer
   #journal: Journal | undefined
   #sip: SipEdge | undefined
@@ -63,11 +73,28 @@ export class Daemon {
   constructor(config: Config, _file: string | undefined, log: Log) {
     this.#config = config
     this.#log = log
-    this.#metrics = new Metrics({ snapshot: () => this.#gauges() })
+    this.#metrics = new Metrics({
+      snapshot: () =>
+        gaugesOf(this.#health.problems(), this.#bridge?.overview(), performance.now()),
+    })
+    this.#inspector = new Inspector({
+      bridge: () => this.#bridge,
+      self: { jid: config.xmpp.jid, name: hostname(), version: readVersion() },
+      share: () => this.#config.share,
+      health: this.#health,
+      refusals: this.#refusals,
+    })
+    this.#watchers = new Events({
+      overview: () => this.#inspector.overview(),
+      sum: (kind, id) => this.#inspector.sum(kind, id),
+      onWatched: (isWatched) => this.#watch(isWatched),
+    })
     this.#observer = new Observer({
       logger: log.logger,
       health: this.#health,
       metrics: this.#metrics,
+      refusals: this.#refusals,
+      changed: (change) => this.#watchers.changed(change),
       left: (failures) => {
         this.#failures = failures
         this.#finish()
@@ -99,6 +126,7 @@ export class Daemon {
     this.#deadline.stop()
     await this.#connection?.stop()
     await this.#sip?.stop()
+    this.#watchers.stop()
     await this.#http?.stop()
     // Last of the sockets: `leave` takes its end for that of the bridge.
     await this.#control?.stop()
@@ -125,7 +153,7 @@ export class Daemon {
   pulse(): Pulse {
     const bridge = this.#bridge
     const overdueMs = bridge ? performance.now() - bridge.deadlineMs : 0
-    const reasons = this.#unreadiness()
+    const reasons = this.#inspector.readiness()
     const problems = this.#health.problems().length
     return {
       isMoving: !bridge || (this.#events.length === 0 && overdueMs < overdueLimitMs),
@@ -133,11 +161,6 @@ export class Daemon {
         (reasons.length === 0 ? 'in sync' : `not in sync: ${reasons.join(', ')}`) +
         (problems === 0 ? '' : `; ${problems} problems, see /health`),
     }
-  }
-
-  #unreadiness(): string[] {
-    if (!this.#bridge) return ['the EID of Asterisk is not known yet: see /health']
-    return unreadiness(this.#bridge.overview())
   }
 
   /** Leaves in place of a bridge that does not run; throws an Error that says what could not be withdrawn. */
@@ -178,17 +201,24 @@ export class Daemon {
   }
 
   async #startObservation(): Promise<void> {
+    const api = apiRoutes(this.#inspector, this.#watchers)
     this.#control = new ControlServer({
       path: this.#config.controlSocket,
       leave: () => this.#depart(),
+      forget: (name) => this.#forget(name),
       status: () => this.#bridge?.overview() ?? { phase: 'waiting for the EID of Asterisk' },
+      api,
     })
     await this.#control.start()
+    const { password } = this.#config.http
     this.#http = new HttpServer({
       listen: this.#config.http.listen,
+      ...(password !== undefined && { password: password.reveal() }),
+      onRefused: (reason) => this.#metrics.count('refused_http_requests', { reason }),
       health: this.#health,
       metrics: this.#metrics,
-      readiness: () => this.#unreadiness(),
+      readiness: () => this.#inspector.readiness(),
+      api,
     })
     await this.#http.start()
   }
@@ -212,6 +242,7 @@ export class Daemon {
       post: (event) => this.#post(event),
       log: this.#log.logger.child({ edge: 'asterisk' }),
       count: (counter, labels, by) => this.#metrics.count(counter, labels, by),
+      refused: (refused) => this.#refusals.note(refused),
     })
     await this.#sip.start()
   }
@@ -252,6 +283,7 @@ export class Daemon {
       random: Math.random,
       newEpoch: () => randomBytes(16).toString('hex'),
     })
+    this.#bridge.watch(this.#isWatched)
     const log = this.#log.logger.child({ edge: 'xmpp' })
     this.#connection = new XmppConnection({
       services: xmpp.services,
@@ -273,10 +305,17 @@ export class Daemon {
       post: (event) => this.#post(event),
       log,
       count: (counter, labels) => this.#metrics.count(counter, labels),
+      refused: (refused) => this.#refusals.note(refused),
     })
     this.#cluster.start()
     this.#connection.start()
     this.#drain()
+  }
+
+  /** Somebody watches the changes, or nobody does any more. */
+  #watch(isWatched: boolean): void {
+    this.#isWatched = isWatched
+    this.#bridge?.watch(isWatched)
   }
 
   #settings(eid: EntityId): BridgeSettings {
@@ -348,60 +387,15 @@ export class Daemon {
     }
   }
 
-  #gauges(): readonly GaugeSample[] {
-    const problems = this.#health.problems()
-    return [
-      ...(['error', 'warning'] as const).map((severity) => ({
-        name: 'problems',
-        help: 'problems that /health names',
-        value: problems.filter((problem) => problem.severity === severity).length,
-        labels: { severity },
-      })),
-      ...(this.#bridge ? gaugesOf(this.#bridge.overview()) : []),
-    ]
+  /** Drops what is kept of a member that is gone for good; gives whom that named. */
+  #forget(name: string): string {
+    const bridge = this.#bridge
+    if (!bridge) throw new BadRequest('the EID of Asterisk is not known yet, so nothing is kept')
+    const member = whomToForget(bridge.overview(), name)
+    if (!bridge.keeps(member)) {
+      throw new BadRequest(`nothing is kept of '${name}': see hintbridge members`)
+    }
+    this.#post({ type: 'ForgetRequested', member })
+    return member
   }
-}
-
-function gaugesOf(overview: Overview): GaugeSample[] {
-  const members = overview.members.map(({ jid, life, states }) => ({ peer: jid, life, states }))
-  const isReady = unreadiness(overview).length === 0
-  return [
-    { name: 'ready', help: '1 where /ready says so', value: Number(isReady) },
-    {
-      name: 'asterisk_up',
-      help: '1 while Asterisk answers',
-      value: Number(overview.isAsteriskFound),
-    },
-    {
-      name: 'stream_up',
-      help: '1 while the XMPP stream is up',
-      value: Number(overview.jid !== undefined),
-    },
-    { name: 'own_states', help: 'own states that the cluster was told', value: overview.ownStates },
-    { name: 'feed_sequence', help: 'number of the last own batch', value: overview.sequence },
-    { name: 'feed_pending', help: 'changes that wait for a batch', value: overview.feedPending },
-    {
-      name: 'feed_lag_seconds',
-      help: 'from the oldest change of the last batch to the server having it',
-      value: overview.feedLagMs / 1_000,
-    },
-    { name: 'window_pending', help: 'retained items to be written', value: overview.windowPending },
-    { name: 'injected', help: "peers' states in the own Asterisk", value: overview.injected },
-    {
-      name: 'injection_pending',
-      help: 'states that wait for Asterisk',
-      value: overview.injectionPending,
-    },
-    {
-      name: 'injection_lag_seconds',
-      help: "from the last injected change to Asterisk's answer",
-      value: overview.injectionLagMs / 1_000,
-    },
-    ...members.map(({ peer, life, states }) => ({
-      name: 'member_states',
-      help: 'states held of a member',
-      value: states,
-      labels: { peer, life },
-    })),
-  ]
 }

@@ -1,5 +1,6 @@
 import xml from '@xmpp/xml'
 import type { MemberItem } from '../bridge/messages.js'
+import { isName } from '../bridge/state.js'
 import type { Codec } from './codec.js'
 import { namespace, StrictReader } from './strict.js'
 
@@ -9,7 +10,7 @@ const serviceJid = /^([^@/\s"&'<>:\p{Cc}]{1,1023}@)?[^@/\s"&'<>\p{Cc}]{1,1023}$/
 const versionText = /^[0-9A-Za-z.+-]{1,64}$/
 
 /**
- * The items of `ROOT/members` (rule 17): `<member xmlns='urn:hintbridge:1' eid= name= jid= service= epoch= version=/>`
+ * The items of `ROOT/members` (rule 17): `<member xmlns='urn:hintbridge:1' eid= name= jid= service= epoch= version= pbx=/>`
  * under the member's bare JID as item id, which must be the bare form of the full JID within. Unknown attributes and
  * elements of other namespaces are ignored, so that later versions can say more of themselves.
  */
@@ -24,12 +25,13 @@ export const membersCodec: Codec<Omit<MemberItem, 'publisher'>, MemberItem> = {
       service: item.service,
       epoch: item.epoch,
       version: item.version,
+      pbx: item.pbxVersion,
     }),
   decode(payload, source) {
     const reader: StrictReader = new StrictReader('members')
     const root = reader.root(payload, 'member', namespace, { maxDepth: 3, maxElements: 20 })
     if (reader.children(root, namespace).length > 0) reader.refuse('element', 'unknown element')
-    const { jid, service, version } = root.attrs
+    const { jid, service, version, pbx } = root.attrs
     if (!bareJid.test(source.id)) reader.refuse('jid', 'the item id is no bare JID')
     if (jid === undefined || !jid.startsWith(`${source.id}/`)) {
       reader.refuse('jid', 'the full JID is not of the item id')
@@ -47,6 +49,8 @@ export const membersCodec: Codec<Omit<MemberItem, 'publisher'>, MemberItem> = {
       service,
       epoch: reader.epoch(root),
       version,
+      // For humans only: what is no name is left out.
+      ...(pbx !== undefined && isName(pbx) && { pbxVersion: pbx }),
     }
   },
 }

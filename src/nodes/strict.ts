@@ -158,6 +158,18 @@ export class StrictReader {
     return value
   }
 
+  /**
+   * A time as XEP-0082 writes it in UTC, ms since 1970. It decides nothing, so one that cannot be read is no reason to refuse
+   * what it stands in: it is left out.
+   */
+  time(text: string | undefined): number | undefined {
+    if (text === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(text)) {
+      return undefined
+    }
+    const atMs = Date.parse(text)
+    return Number.isNaN(atMs) ? undefined : atMs
+  }
+
   /** `0`, `1`, `true` or `false` as XML Schema has it, or the value for a missing attribute. */
   flag(text: string | undefined, missing: boolean): boolean {
     switch (text) {

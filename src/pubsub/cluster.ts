@@ -1,7 +1,9 @@
 import xml, { type Element } from '@xmpp/xml'
 import type { ClusterCommand } from '../bridge/commands.js'
 import type { ClusterEvent, Failure, NodeChange } from '../bridge/events.js'
+import type { Batch } from '../bridge/messages.js'
 import type { EntityId, StateEntry } from '../bridge/state.js'
+import type { WireBatch } from '../nodes/feed.js'
 import { feedNode, membersNode, windowNode } from '../nodes/names.js'
 import { codecs } from '../nodes/registry.js'
 import type { Log } from '../xmpp/connection.js'
@@ -13,7 +15,7 @@ import { deleteNodesOf, deleteOwnNodes, isAbsent, makeMembers, makeOwnNodes } fr
 import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
-import { Refusals, type Count } from './refusals.js'
+import { Refusals, type Count, type OnRefused } from './refusals.js'
 import { retract } from './retract.js'
 import type { PubsubService } from './service.js'
 import { unsubscribe } from './unsubscribe.js'
@@ -33,6 +35,8 @@ export interface ClusterEdgeOptions {
   readonly post: (event: ClusterEvent) => void
   readonly log: Log
   readonly count: Count
+  /** Told of each item that is refused. */
+  readonly refused?: OnRefused
 }
 
 /**
@@ -44,12 +48,13 @@ const feedItemId = 'batch'
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
   private readonly held = new HeldSubscriptions()
+  private readonly stamps = new WeakMap<Batch, number>()
   private readonly queries: PeerQueries
   private readonly refusals: Refusals
   private readonly own: PubsubService
 
   constructor(private readonly options: ClusterEdgeOptions) {
-    this.refusals = new Refusals(options.log, options.count)
+    this.refusals = new Refusals(options.log, options.count, options.refused)
     this.own = this.at(options.service)
     this.queries = new PeerQueries({ ...options, refusals: this.refusals })
   }
@@ -215,11 +220,19 @@ export class ClusterEdge {
     this.attempt(
       `publish ${node}`,
       async () => {
-        await publish(this.own, node, feedItemId, codecs.feed.encode(batch))
+        await publish(this.own, node, feedItemId, codecs.feed.encode(this.stamped(batch)))
         return { type: 'BatchPublished', sequence }
       },
       (failure) => ({ type: 'BatchFailed', sequence, failure }),
     )
+  }
+
+  /** With the time on the wall of its oldest change: that of the first sending, also where it is sent again. */
+  private stamped(batch: Batch): WireBatch {
+    if (batch.ageMs === undefined) return batch
+    const atMs = this.stamps.get(batch) ?? Date.now() - batch.ageMs
+    this.stamps.set(batch, atMs)
+    return { ...batch, atMs }
   }
 
   private present({ jid, isAvailable }: CommandOf<'present'>): void {

@@ -57,12 +57,13 @@ function readBatch(
     codecs.feed.decode(item.payload, { eid, id }),
   )
   if (batch === undefined) return []
+  const { atMs, ...told } = batch
   return [
     {
       type: 'BatchReceived',
       service: from,
       ...(publisher === undefined ? {} : { publisher }),
-      batch,
+      batch: { ...told, ...(atMs !== undefined && { ageMs: Date.now() - atMs }) },
     },
   ]
 }

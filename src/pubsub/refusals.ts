@@ -1,8 +1,12 @@
+import type { Refused } from '../bridge/commands.js'
 import { DecodeError, type DecodeReason } from '../nodes/strict.js'
 import type { Log } from '../xmpp/connection.js'
 
 /** Adds one to a counter. */
 export type Count = (counter: string, labels?: Readonly<Record<string, string>>) => void
+
+/** Told of each thing that is refused, for whoever looks at the last of them. */
+export type OnRefused = (refused: Refused) => void
 
 /** So many different peers are remembered as complained of; a flood of names cannot grow it. */
 const mostComplaints = 1000
@@ -14,6 +18,7 @@ export class Refusals {
   constructor(
     private readonly log: Log,
     private readonly count: Count,
+    private readonly onRefused: OnRefused = () => undefined,
   ) {}
 
   /** Runs a decoder; `undefined` where what it read was refused. `peer` is who is to blame, as far as is known. */
@@ -40,6 +45,7 @@ export class Refusals {
     message: string,
   ): void {
     this.count('refused_items', { kind, reason })
+    this.onRefused({ what: kind, from: peer, reason: message })
     const complaint = `${kind} ${peer}`
     if (this.told.has(complaint) || this.told.size >= mostComplaints) return
     this.told.add(complaint)
