@@ -3,6 +3,7 @@ import { doctorCommand } from './doctor.js'
 import { Ended, exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
 import { initCommand } from './init.js'
 import { leaveCommand } from './leave.js'
+import { nodesCommand } from './nodes.js'
 import { runCommand } from './run.js'
 import { readVersion } from '../version.js'
 
@@ -16,6 +17,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
       .command(initCommand)
       .command(leaveCommand)
       .command(doctorCommand)
+      .command(nodesCommand)
       .example(
         '$0 init',
         'ask for what is needed and write the configuration and the Asterisk side',

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../config/config.js'
+import { toStreamFailure } from '../xmpp/errors.js'
+import { XmppSession } from '../xmpp/session.js'
+
+/** How long an answer of the XMPP server may take, ms. */
+export const requestTimeoutMs = 10_000
+
+/**
+ * Logs in with the bridge's account beside it, at the first of `xmpp.service` that lets it in; throws an Error with the
+ * reason of each and what can be done.
+ */
+export async function openSession({ xmpp }: Pick<Config, 'xmpp'>): Promise<XmppSession> {
+  const { jid, password, tls } = xmpp
+  const resource = `look-${randomBytes(4).toString('hex')}`
+  const reasons: string[] = []
+  for (const service of xmpp.services) {
+    try {
+      return await XmppSession.open({ service, jid, resource, password: password.reveal(), tls })
+    } catch (error) {
+      const { message, remedy } = toStreamFailure(error)
+      reasons.push(`${service}: ${message}${remedy === undefined ? '' : `; ${remedy}`}`)
+    }
+  }
+  throw new Error(`failed to log in as ${jid}: ${reasons.join('; ')}`)
+}
