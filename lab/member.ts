@@ -18,6 +18,8 @@ export interface MemberOptions extends Omit<AsteriskOptions, 'hintbridgeConf' | 
   readonly account: Account
   /** Settings that `init` does not ask for, by their path in the file: `{ 'liveness.grace': '1s' }`. */
   readonly settings?: Readonly<Record<string, unknown>>
+  /** Added to the environment of the bridge. */
+  readonly bridgeEnv?: Readonly<Record<string, string>>
 }
 
 /** One counter or gauge of `/metrics`. */
@@ -55,7 +57,8 @@ export async function createMember(options: MemberOptions): Promise<Member> {
   const hintbridgeConf = readFileSync(asteriskFile, 'utf8')
   const asterisk = await createAsterisk({ ...options, sipPort, hintbridgeConf })
   changeSettings(configFile, { 'asterisk.console': asterisk.consoleFile })
-  return new Member(asterisk, { folder, configFile, httpPort, name: options.name })
+  const { name, bridgeEnv: env = {} } = options
+  return new Member(asterisk, { folder, configFile, httpPort, name, env })
 }
 
 /** Starts Asterisk and bridge side by side, and waits until the bridge is in sync. */
@@ -82,6 +85,7 @@ interface Place {
   readonly folder: string
   readonly configFile: string
   readonly httpPort: number
+  readonly env: Readonly<Record<string, string>>
 }
 
 export class Member {
@@ -93,7 +97,7 @@ export class Member {
 
   constructor(
     readonly asterisk: Asterisk,
-    { name, folder, configFile, httpPort }: Place,
+    { name, folder, configFile, httpPort, env }: Place,
   ) {
     this.configFile = configFile
     this.logFile = join(folder, 'bridge.log')
@@ -103,6 +107,7 @@ export class Member {
         name: `${name}-bridge`,
         command: process.execPath,
         args: [mainFile, 'run', '--config', configFile],
+        env,
         cwd: folder,
         logFile: this.logFile,
       },

@@ -5,6 +5,7 @@ import { type Cluster, createCluster } from '../../lab/cluster.js'
 import { changeSettings, type Member } from '../../lab/member.js'
 import { TcpProxy } from '../../lab/tcp-proxy.js'
 import type { XmppServer, XmppServerOptions } from '../../lab/xmpp-server.js'
+import { bridgeEnv } from './leaks.js'
 
 export const letters = ['a', 'b', 'c'] as const
 export type Letter = (typeof letters)[number]
@@ -64,6 +65,7 @@ export async function startRig(
   const hints = Object.fromEntries(allDevices.map((device) => [extenOf(device), device]))
   const plan = (letter: Letter) => ({
     hints,
+    bridgeEnv,
     settings: {
       'log.level': 'debug',
       'liveness.heartbeat': `${liveness.heartbeatMs}ms`,

@@ -184,7 +184,7 @@ class Soak {
         more = this.#leaks.note(member.asterisk.name, use)
       }
       grown.push(...more)
-      shown.push(`${letter} ${use.residentMiB} MiB ${use.handles} handles ${use.timers} timers`)
+      shown.push(`${letter} ${use.heapMiB} MiB ${use.handles} handles ${use.timers} timers`)
     }
     return { shown: shown.join(', '), grown }
   }
