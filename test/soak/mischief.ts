@@ -8,7 +8,7 @@ import { retract } from '../../src/pubsub/retract.js'
 import type { PubsubService } from '../../src/pubsub/service.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
 import { unsubscribe } from '../../src/pubsub/unsubscribe.js'
-import { XmppError } from '../../src/xmpp/errors.js'
+import { StanzaError, XmppError } from '../../src/xmpp/errors.js'
 import { type Fault, membersMs, reconnectMs } from './fault.js'
 import { purge } from './purge.js'
 import { type Letter, letters, memberOf, type Rig } from './rig.js'
@@ -114,5 +114,6 @@ async function actAsOwner(rig: Rig, act: MembersAct): Promise<void> {
 
 /** What it would take away is away already. COMPAT: Prosody does not answer while a node that was subscribed to is deleted. */
 function isInVain(error: unknown): boolean {
+  if (error instanceof StanzaError && error.application === 'not-subscribed') return true
   return error instanceof XmppError && /^(item-not-found|timeout)$/.test(error.condition)
 }
