@@ -45,9 +45,12 @@ function show(next: View): void {
   list.show(view)
 }
 
+/** Nothing tells when something is refused; it is asked now and then. */
+const refusedMs = 10_000
+
 const readRefused = throttled(() => {
   ask.refused().then(showRefused, () => undefined)
-}, 5_000)
+}, refusedMs / 2)
 
 function take(overview: OverviewAnswer): void {
   if (names.learn(overview)) list.redraw()
@@ -95,6 +98,9 @@ function open(next: View): void {
 }
 
 open(view)
+setInterval(() => {
+  if (!document.hidden && disconnectedSince === undefined) readRefused()
+}, refusedMs)
 new Live({
   connected: () => {
     showConnection(true)
