@@ -1,10 +1,18 @@
 import yargs from 'yargs'
+import { channelsCommand } from './channels.js'
+import { complete } from './completion.js'
+import { devicesCommand } from './devices.js'
 import { doctorCommand } from './doctor.js'
 import { Ended, exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
+import { explainCommand } from './explain.js'
+import { forgetCommand } from './forget.js'
 import { initCommand } from './init.js'
 import { leaveCommand } from './leave.js'
 import { nodesCommand } from './nodes.js'
+import { mailboxesCommand } from './mailboxes.js'
+import { membersCommand } from './members.js'
 import { runCommand } from './run.js'
+import { watchCommand } from './watch.js'
 import { readVersion } from '../version.js'
 
 /** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
@@ -16,6 +24,13 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
       .command(runCommand)
       .command(initCommand)
       .command(leaveCommand)
+      .command(membersCommand)
+      .command(channelsCommand)
+      .command(devicesCommand)
+      .command(mailboxesCommand)
+      .command(explainCommand)
+      .command(watchCommand)
+      .command(forgetCommand)
       .command(doctorCommand)
       .command(nodesCommand)
       .example(
@@ -23,7 +38,9 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
         'ask for what is needed and write the configuration and the Asterisk side',
       )
       .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
+      .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
       .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
+      .completion('completion', 'Print a script for the completion of bash or zsh', complete)
       .version(readVersion())
       .demandCommand(1, 'name a command')
       .recommendCommands()

@@ -18,12 +18,22 @@ export async function askControl(
   try {
     return await ask(socketPath, method, path, timeoutMs)
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
-    throw new Error(`failed to ask the bridge on ${socketPath}: ${code ?? message}`, {
-      cause: error,
-    })
+    throw socketError(socketPath, error as NodeJS.ErrnoException)
   }
+}
+
+/** Why the bridge could not be asked, and what to do where that is known. */
+export function socketError(socketPath: string, cause: NodeJS.ErrnoException): Error {
+  const { code, message } = cause
+  const remedy =
+    code === 'EACCES'
+      ? "; run this as root or as the bridge's user (runuser -u hintbridge -- hintbridge …)"
+      : ''
+  return new Error(`failed to ask the bridge on ${socketPath}: ${code ?? message}${remedy}`, {
+    cause,
+  })
 }
 
 function ask(
