@@ -53,7 +53,7 @@ export async function createMember(options: MemberOptions): Promise<Member> {
     ],
     { HINTBRIDGE_XMPP_PASSWORD: account.password },
   )
-  changeSettings(configFile, options.settings ?? {})
+  changeSettings(configFile, { name: options.name, ...options.settings })
   const hintbridgeConf = readFileSync(asteriskFile, 'utf8')
   const asterisk = await createAsterisk({ ...options, sipPort, hintbridgeConf })
   changeSettings(configFile, { 'asterisk.console': asterisk.consoleFile })

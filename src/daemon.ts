@@ -1,6 +1,5 @@
 /** The composition root: puts the bridge between its edges, starts them in order and stops them in reverse. */
 import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import { SipEdge } from './asterisk/sip/edge.js'
 import { Bridge } from './bridge/bridge.js'
 import type { Command } from './bridge/commands.js'
@@ -79,7 +78,7 @@ export class Daemon {
     })
     this.#inspector = new Inspector({
       bridge: () => this.#bridge,
-      self: { jid: config.xmpp.jid, name: hostname(), version: readVersion() },
+      self: { jid: config.xmpp.jid, name: config.name, version: readVersion() },
       share: () => this.#config.share,
       health: this.#health,
       refusals: this.#refusals,
@@ -325,7 +324,7 @@ export class Daemon {
       jid: xmpp.jid,
       eid,
       ...(formerEid !== undefined && { formerEid }),
-      name: hostname(),
+      name: this.#config.name,
       version: readVersion(),
       service: xmpp.pubsub,
       share,

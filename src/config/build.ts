@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config, ConfigProblem, ShareConfig } from './config.js'
 import { isLoopback, parseHostPort } from './host-port.js'
@@ -37,6 +38,7 @@ export function buildConfig(
   const stateDir = resolve(folder, settings.state_dir)
   const config: Config = {
     cluster: settings.cluster,
+    name: settings.name ?? hostname(),
     trust: settings.trust,
     isTrusted: compileTrust(settings.trust),
     stateDir,

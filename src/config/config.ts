@@ -60,6 +60,8 @@ export interface SipConfig {
 export interface Config {
   /** Root of the pubsub node names. */
   readonly cluster: string
+  /** Of this member, for humans. */
+  readonly name: string
   /** JID globs. */
   readonly trust: readonly string[]
   /** May this bare JID be a member (rule 18)? */

@@ -73,6 +73,7 @@ function describe(config: Config): Map<string, string> {
   const { xmpp, asterisk, share, liveness, http } = config
   const named = {
     cluster: config.cluster,
+    name: config.name,
     trust: config.trust,
     state_dir: config.stateDir,
     'xmpp.service': xmpp.services,

@@ -38,6 +38,9 @@ export const settingsSchema = section({
       { error: required("a list of bare JIDs that may be members, such as ['pbx-*@example.org']") },
     )
     .min(1, 'must name at least one JID: nobody else could be a member'),
+  name: text('must be a name of 1 to 64 characters, without control characters', (value) =>
+    /^\P{Cc}{1,64}$/u.test(value) ? value : undefined,
+  ).optional(),
   state_dir: filePath(defaults.stateDir),
   xmpp: section({
     service: listOf(
