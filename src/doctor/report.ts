@@ -21,7 +21,7 @@ export function renderFinding(finding: Finding, { width, hasColour }: ReportOpti
   return [
     ...lines.map((line, index) => {
       if (index > 0) return `${' '.repeat(indent)}${line}`
-      return `${hasColour ? styleText(colours[severity], word) : word}${line}`
+      return `${hasColour ? paint(colours[severity], word) : word}${line}`
     }),
     ...advice.map((line, index) => `${' '.repeat(indent)}${index === 0 ? '→ ' : '  '}${line}`),
   ].join('\n')
@@ -38,7 +38,12 @@ export function renderSummary(findings: readonly Finding[], { hasColour }: Repor
     return [`${number} ${number === 1 ? severity : plural[severity]}`]
   })
   const line = parts.join(', ')
-  return hasColour ? styleText(colours[worst(findings)], line) : line
+  return hasColour ? paint(colours[worst(findings)], line) : line
+}
+
+/** The caller has decided on colour: what stands in the environment of this process is not asked again. */
+function paint(colour: (typeof colours)[Severity], text: string): string {
+  return styleText(colour, text, { validateStream: false })
 }
 
 /** Lines of at most that many characters; what is longer without a space stands alone. */

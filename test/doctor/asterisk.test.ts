@@ -1,0 +1,233 @@
+/** What Asterisk's console and files said → what doctor finds. The outputs are those of Asterisk 22. */
+import { describe, expect, it } from 'vitest'
+import {
+  judgeEndpoint,
+  judgeIdentifiers,
+  judgePassword,
+  judgeTransports,
+} from '../../src/doctor/checks/asterisk-endpoint.js'
+import { judgeModules, judgeVersion } from '../../src/doctor/checks/asterisk-modules.js'
+import { judgeTrial } from '../../src/doctor/checks/asterisk-sip.js'
+import { judgeEntityId } from '../../src/doctor/checks/entity-id.js'
+import { Secret } from '../../src/config/secret.js'
+
+const listen = { host: '127.0.0.1', port: 5070 }
+const asterisk = { host: '127.0.0.1', port: 5060 }
+const side = { resource: 'hintbridge', listen }
+
+describe('the version of Asterisk', () => {
+  it.each([
+    ['Asterisk 22.10.1 built by nobody', 'ok'],
+    ['Asterisk certified/20.7-cert3 built by nobody', 'ok'],
+    ['Asterisk GIT-master-1234 built by nobody', 'ok'],
+    ['Asterisk 16.28.0 built by nobody', 'warning'],
+  ])('%s is %s', (output, severity) => {
+    expect(judgeVersion(output).severity).toBe(severity)
+  })
+})
+
+describe('the modules', () => {
+  const line = (name: string, state: string): string =>
+    `${name.padEnd(45)}.so  PJSIP something                     2         ${state}              core`.replace(
+      / +\.so/,
+      '.so',
+    )
+  const all = [
+    ...[
+      'res_pjsip',
+      'res_pjsip_pubsub',
+      'res_pjsip_outbound_publish',
+      'res_pjsip_publish_asterisk',
+    ],
+    ...['res_pjsip_endpoint_identifier_user', 'res_pjsip_authenticator_digest'],
+    'res_pjsip_outbound_authenticator_digest',
+  ]
+
+  it('are fine when all run', () => {
+    expect(judgeModules(all.map((name) => line(name, 'Running')).join('\n'))).toEqual([
+      { check: 'asterisk-modules', severity: 'ok', text: 'all 7 modules run' },
+    ])
+  })
+
+  it('are named with what loads them where one is missing or does not run', () => {
+    const output = all
+      .filter((name) => name !== 'res_pjsip_publish_asterisk')
+      .map((name) => line(name, name === 'res_pjsip_pubsub' ? 'Not Running' : 'Running'))
+      .join('\n')
+    expect(judgeModules(output)).toEqual([
+      {
+        check: 'asterisk-modules',
+        severity: 'broken',
+        text: 'res_pjsip_pubsub.so (taking PUBLISH) is loaded and does not run',
+        remedy:
+          "'module load res_pjsip_pubsub.so' on Asterisk's console, and let modules.conf load it",
+      },
+      {
+        check: 'asterisk-modules',
+        severity: 'broken',
+        text: 'res_pjsip_publish_asterisk.so (states and counts in PUBLISH) is not loaded',
+        remedy:
+          "'module load res_pjsip_publish_asterisk.so' on Asterisk's console, and let modules.conf load it",
+      },
+    ])
+  })
+})
+
+describe('the entity ID', () => {
+  const settings = (eid: string): string =>
+    `  System name:                 \n  Entity ID:                   ${eid}\n`
+
+  it.each([
+    ['as configured', '02:00:00:00:00:0a', '02:00:00:00:00:0a', undefined, 'ok'],
+    ['where none is known yet', '02:00:00:00:00:0a', undefined, undefined, 'ok'],
+    ['that is empty', '00:00:00:00:00:00', undefined, undefined, 'broken'],
+    ['other than configured', '02:00:00:00:00:0b', '02:00:00:00:00:0a', undefined, 'broken'],
+    ['other than learnt', '02:00:00:00:00:0b', undefined, '02:00:00:00:00:0a', 'warning'],
+  ])('%s is judged', (_, text, configured, learnt, severity) => {
+    const config = configured === undefined ? {} : { eid: configured }
+    const finding = judgeEntityId(settings(text), config, configured ?? learnt)
+    expect(finding.severity).toBe(severity)
+    expect(finding.remedy === undefined).toBe(severity === 'ok')
+  })
+})
+
+describe('the transport', () => {
+  const show = (type: string, bind: string): string =>
+    `Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n====\n\nTransport:  main                      ${type}      0      0  ${bind}\n\nObjects found: 1`
+
+  it.each([
+    ['udp', '127.0.0.1:5060', 'ok'],
+    ['udp', '0.0.0.0:5060', 'ok'],
+    ['udp', '[::]:5060', 'ok'],
+    ['udp', '192.0.2.1:5060', 'broken'],
+    ['udp', '0.0.0.0:5160', 'broken'],
+    ['tcp', '0.0.0.0:5060', 'broken'],
+  ])('%s on %s is %s', (type, bind, severity) => {
+    expect(judgeTransports(show(type, bind), asterisk).severity).toBe(severity)
+  })
+
+  it('that is not there has those that are there named', () => {
+    expect(judgeTransports(show('tcp', '0.0.0.0:5060'), asterisk).text).toBe(
+      'Asterisk has no UDP transport on 127.0.0.1:5060; it has tcp 0.0.0.0:5060',
+    )
+  })
+})
+
+describe("the bridge's endpoint", () => {
+  const show = (settings: Record<string, string>): string =>
+    [
+      ' Endpoint:  hintbridge                  Unavailable   0 of inf',
+      ' ParameterName                      : ParameterValue',
+      ' ====================',
+      ...Object.entries({
+        auth: 'hintbridge',
+        context: '',
+        identify_by: 'username',
+        ...settings,
+      }).map(([key, value]) => ` ${key.padEnd(34)} : ${value}`),
+    ].join('\n')
+
+  it('is fine as init writes it', () => {
+    expect(judgeEndpoint(show({}), 'hintbridge').severity).toBe('ok')
+  })
+
+  it.each([
+    ['Unable to find object hintbridge.', 'broken'],
+    [show({ context: 'default' }), 'warning'],
+    [show({ auth: '' }), 'warning'],
+    [show({ identify_by: 'ip' }), 'broken'],
+  ])('is told otherwise: %#', (output, severity) => {
+    const finding = judgeEndpoint(output, 'hintbridge')
+    expect(finding.severity).toBe(severity)
+    expect(finding.remedy).toContain('pjsip_hintbridge.conf')
+  })
+})
+
+describe('the SIP password', () => {
+  const sip = { resource: 'hintbridge', password: new Secret('right') }
+  const show = (password: string, type = 'userpass'): string =>
+    `     Auth:  hintbridge/hintbridge\n\n ParameterName            : ParameterValue\n ====\n auth_type                : ${type}\n password                 : ${password}\n username                 : hintbridge\n`
+
+  it('is fine where both sides have one', () => {
+    expect(judgePassword(show('right'), sip)[0]?.severity).toBe('ok')
+  })
+
+  it('is broken where they differ, and shown by neither', () => {
+    const [finding] = judgePassword(show('wrong-one'), sip)
+    expect(finding?.severity).toBe('broken')
+    expect(JSON.stringify(finding)).not.toMatch(/wrong-one|right/)
+  })
+
+  it('is not judged where Asterisk has a digest only', () => {
+    expect(judgePassword(show('', 'md5'), sip)[0]?.severity).toBe('note')
+  })
+})
+
+describe("an 'identify'", () => {
+  const settings = (order: string): string =>
+    ` endpoint_identifier_order                  : ${order}\n`
+  const identify = (endpoint: string, ...matches: string[]): string =>
+    [
+      ' Identify:  <Identify/Endpoint............................>',
+      '        Match:  <criteria.........................>',
+      '====',
+      ` Identify:  trunk-in/${endpoint}`,
+      ...matches.map((match) => `        Match: ${match}`),
+    ].join('\n')
+  const severityOf = (order: string, output: string): string | undefined =>
+    judgeIdentifiers(settings(order), output, side)[0]?.severity
+  const usual = 'ip,username,anonymous'
+
+  it.each([
+    ['none', usual, 'No objects found.', 'ok'],
+    ['of other networks', usual, identify('trunk', '192.0.2.0/24', '2001:db8::/32'), 'ok'],
+    ['of the whole loopback', usual, identify('trunk', '192.0.2.1/32', '127.0.0.0/8'), 'broken'],
+    ['by a mask', usual, identify('trunk', '127.0.0.0/255.255.255.0'), 'broken'],
+    ['of one address', usual, identify('trunk', '127.0.0.1'), 'broken'],
+    ['by a header', usual, identify('trunk', 'X-Trunk: a'), 'ok'],
+    ["of the bridge's own endpoint", usual, identify('hintbridge', '127.0.0.1/32'), 'ok'],
+    ['that comes after the name', 'username,ip', identify('trunk', '127.0.0.0/8'), 'ok'],
+    ['without a look at names', 'ip,anonymous', 'No objects found.', 'broken'],
+  ])('%s is judged', (_, order, output, severity) => {
+    expect(severityOf(order, output)).toBe(severity)
+  })
+
+  it('is named with the address that it takes away', () => {
+    const [finding] = judgeIdentifiers(settings(usual), identify('trunk', '127.0.0.0/8'), side)
+    expect(finding?.text).toContain(
+      "the identify 'trunk-in' gives what comes from 127.0.0.1 to the endpoint 'trunk'",
+    )
+  })
+})
+
+describe('what Asterisk did with the stand-in for the bridge', () => {
+  const fine = {
+    isFound: true,
+    fencesMs: { device_state: 3, message_waiting: 4 },
+    complaints: new Map<string, string>(),
+    refusals: {},
+  }
+  const severities = (trial: Parameters<typeof judgeTrial>[0]): string[] =>
+    judgeTrial(trial).map(({ severity }) => severity)
+
+  it('is fine when both fences came back', () => {
+    expect(severities(fine)).toEqual(['ok', 'ok'])
+  })
+
+  it('is broken where one did not', () => {
+    expect(severities({ ...fine, fencesMs: { device_state: 3 } })).toEqual(['ok', 'broken'])
+  })
+
+  it('is the port that another program has', () => {
+    const bindFailure = 'failed to listen for SIP on 127.0.0.1 port 5070: EADDRINUSE: stop it'
+    expect(judgeTrial({ ...fine, bindFailure })).toEqual([
+      { check: 'asterisk-sip', severity: 'broken', text: bindFailure },
+    ])
+  })
+
+  it('is an Asterisk that does not answer, or that refuses', () => {
+    expect(severities({ ...fine, isFound: false })).toEqual(['broken'])
+    const complaints = new Map([['asterisk-refuses', 'Asterisk refuses the bridge (403): …']])
+    expect(judgeTrial({ ...fine, complaints })[0]?.text).toMatch(/refuses the bridge \(403\)/)
+  })
+})
