@@ -70,7 +70,8 @@ export class Bridge {
     this.#snapshot = new SnapshotServer(this.#local.told)
     this.#members = new Members(context, this.#injection, {
       onFeedQuiet: () => this.#standing.readMembersSoon(),
-      onIdentityJudged: () => this.#identityJudged(),
+      onIdentityJudged: (hasYielded) => this.#identityJudged(hasYielded),
+      onIdentityRefused: (wasIn) => this.#identityRefused(wasIn),
     })
     const memberCount = (): number => 1 + this.#members.count
     this.#window = new Window(context, this.#local.told, memberCount, () =>
@@ -294,12 +295,13 @@ export class Bridge {
     if (!this.#admits(request, from)) return
     const { jid, eid } = this.#context.settings
     if (from.endsWith(`/${eid}`) && bareJid(from) !== jid) this.#members.rivals.asked(from)
-    this.#context.emit({ to: 'cluster', do: 'answerStatus', request, status: this.#status })
+    const status = this.#statusForPeers
+    this.#context.emit({ to: 'cluster', do: 'answerStatus', request, status })
   }
 
   #servePage(request: number, from: string, query: PageQuery): void {
     if (!this.#admits(request, from)) return
-    const status = this.#status
+    const status = this.#statusForPeers
     if (status.phase !== 'ready') {
       const page = { ...status, entries: [], isLast: true }
       this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
@@ -347,9 +349,26 @@ export class Bridge {
   }
 
   /** The nodes of an incumbent that has left are now free to be the own ones. */
-  #identityJudged(): void {
+  #identityJudged(hasYielded: boolean): void {
+    // To the peers the epoch of before has left for good.
+    if (hasYielded) this.#feed.renew()
     this.#standing.nodesFreed()
     this.#advance()
+  }
+
+  /** Nothing of this member may stand beside the holder of its EID; the peers that took it in ask, and hear that it left. */
+  #identityRefused(wasIn: boolean): void {
+    this.#standing.renounce()
+    if (!wasIn) return
+    this.#feed.close()
+    this.#window.close()
+    this.#members.presence.leave()
+    this.#members.presence.reset()
+  }
+
+  /** What a peer that asks is told: to those that took it in, a member that left its EID to another is leaving. */
+  get #statusForPeers(): Status {
+    return this.#members.rivals.hasYielded ? { ...this.#status, phase: 'leaving' } : this.#status
   }
 
   /** Announces, publishes and writes as far as it may: what is missing comes with a later event. */

@@ -57,6 +57,14 @@ export class Census {
     return false
   }
 
+  /** It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death. */
+  releaseDevices(peer: Peer): void {
+    const atMs = this.context.nowMs + this.context.settings.liveness.graceMs
+    this.context.agenda.set(`inherited:${peer.jid}`, atMs, () => {
+      if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
+    })
+  }
+
   /** The EID that the last reading gives for that bare JID. */
   entityIdOf(jid: string): string | undefined {
     return this.#items?.find(({ id }) => id === jid)?.eid

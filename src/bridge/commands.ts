@@ -23,6 +23,8 @@ export type ClusterCommand =
   | { readonly to: 'cluster'; readonly do: 'makeOwnNodes' }
   /** Delete own nodes and retract the member item (`leave`); always `OwnNodesDeleted`. */
   | { readonly to: 'cluster'; readonly do: 'deleteOwnNodes' }
+  /** Retract the own member item, if it is there; not answered. */
+  | { readonly to: 'cluster'; readonly do: 'retractItem' }
   /** Delete the nodes of an EID that was the own one before; not answered. */
   | { readonly to: 'cluster'; readonly do: 'deleteNodesOf'; readonly eid: EntityId }
   /** Publish the member item; `Announced` or `AnnounceFailed`. */

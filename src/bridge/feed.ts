@@ -112,6 +112,16 @@ export class Feed {
     }
   }
 
+  /** The peers were told that this epoch is over: they pull the table of the next one. While it is closed. */
+  renew(): void {
+    this.#epoch = this.context.newEpoch()
+    this.#sequence = 0
+    this.#losses = 0
+    this.#inFlight = undefined
+    this.#pending.clear()
+    this.#lag.waiting(0)
+  }
+
   /** Says goodbye for good; changes that wait are dropped, for all is withdrawn (rule 24). */
   bye(): void {
     this.#isBye = true
@@ -180,12 +190,7 @@ export class Feed {
     log(this.context, 'warn', 'the own feed starts afresh: a batch was too large for the server', {
       entries: this.#inFlight?.entries.length,
     })
-    this.#epoch = this.context.newEpoch()
-    this.#sequence = 0
-    this.#losses = 0
-    this.#inFlight = undefined
-    this.#pending.clear()
-    this.#lag.waiting(0)
+    this.renew()
   }
 
   #pump(): void {

@@ -15,7 +15,8 @@ import type { Injection } from './injection.js'
 import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
-import { type Peer, absences } from './peer.js'
+import { OwnAbsence } from './own-absence.js'
+import { type Peer, absences, mayTakeRetained } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
 import { withRemedy } from './remedies.js'
@@ -34,8 +35,10 @@ const forbiddenRetryMs = 60_000
 export interface MembersOutlets {
   /** A peer's feed is silent: its node, and `members` with it, may be gone without a word. */
   onFeedQuiet(): void
-  /** The question who holds the own EID is settled. */
-  onIdentityJudged(): void
+  /** The own EID is this member's; `hasYielded`: it was before, and another's meanwhile. */
+  onIdentityJudged(hasYielded: boolean): void
+  /** Another member holds the own EID; `wasIn`: this one had announced itself under it. */
+  onIdentityRefused(wasIn: boolean): void
 }
 
 export class Members {
@@ -51,6 +54,7 @@ export class Members {
   readonly #census: Census
   readonly #former: Former
   readonly #troubles: Troubles
+  readonly #absence: OwnAbsence
   /** The epochs of members that said goodbye (rule 12). */
   readonly #departedEpochs = new Map<string, ReadonlySet<string>>()
   readonly #departed: Departed
@@ -74,13 +78,17 @@ export class Members {
       this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
     )
     this.#troubles = new Troubles(context)
+    this.#absence = new OwnAbsence(context, (peer) => this.#becameStale(peer))
     this.#departed = new Departed(context)
     this.#arrivals = new Arrivals(context, this.#roster)
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.#former = new Former(context, this.#asks, this.#roster)
     this.presence = new Presence(context)
-    this.rivals = new Rivals(context, this.#asks, this.presence, () => outlets.onIdentityJudged())
+    this.rivals = new Rivals(context, this.#asks, this.presence, {
+      onJudged: (hasYielded) => outlets.onIdentityJudged(hasYielded),
+      onRefused: (wasIn) => outlets.onIdentityRefused(wasIn),
+    })
     this.#pulls = new Pulls(context, {
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
@@ -111,28 +119,23 @@ export class Members {
   }
 
   streamUp(): void {
-    this.context.agenda.cancel('own-stale')
+    this.#absence.pause()
     this.#vitality.start(this.peers)
     for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, false)
   }
 
-  /** Peers' timers stop; after `stale_after` without the stream their devices are withdrawn here (rule 23). */
+  /** Peers' timers stop (rule 23). */
   streamDown(): void {
     this.#vitality.stop(this.peers)
     this.#pulls.reset()
     this.#asks.reset()
     for (const peer of this.peers) {
       this.#pulls.cancel(peer)
-      this.context.agenda.cancel(`ask:${peer.jid}`)
-      this.context.agenda.cancel(`inherited:${peer.jid}`)
+      for (const name of ['ask', 'inherited']) this.context.agenda.cancel(`${name}:${peer.jid}`)
     }
     this.presence.reset()
     this.rivals.reset()
-    if (this.context.agenda.has('own-stale')) return
-    const { staleAfterMs } = this.context.settings.liveness
-    this.context.agenda.set('own-stale', this.context.nowMs + staleAfterMs, () => {
-      for (const peer of this.peers) this.#becameStale(peer)
-    })
+    this.#absence.begin(this.peers)
   }
 
   /** Judges all of `members`. */
@@ -338,11 +341,7 @@ export class Members {
       this.#depart(peer, 'it is leaving', status.epoch)
       return false
     }
-    const incumbent = this.#roster.incumbent(peer)
-    if (incumbent) {
-      this.#refuse(peer, `the live member ${incumbent.jid} holds its EID ${peer.eid}`)
-      return false
-    }
+    if (!this.#mayHold(peer, status)) return false
     peer.isBelieved = true
     this.#vitality.heard(peer)
     if (status.phase === 'ready') return true
@@ -351,8 +350,19 @@ export class Members {
     return false
   }
 
+  /** Has it the EID to itself (rule 18)? */
+  #mayHold(peer: Peer, { phase }: Status): boolean {
+    const hasPaused = phase === 'syncing' && peer.phase !== phase
+    peer.phase = phase
+    const { winner, loser } = this.#roster.contest(peer)
+    if (loser) this.#refuse(loser, `the live member ${winner.jid} holds its EID ${peer.eid}`)
+    if (hasPaused && winner === peer) this.#judgeRefused(peer.eid)
+    return winner === peer
+  }
+
   #synced(peer: Peer): void {
     this.#vitality.synced(peer)
+    this.#absence.endFor(peer.jid)
     peer.isSynced = true
     const wasStale = peer.isStale
     peer.isStale = false
@@ -375,7 +385,7 @@ export class Members {
         peer.reason = failure.reason
         this.context.agenda.cancel(`ask:${peer.jid}`)
         this.#readRetained(peer)
-        if (absences.has(failure.condition)) this.#releaseInherited(peer)
+        if (absences.has(failure.condition)) this.#census.releaseDevices(peer)
         return
       case 'alive':
       case 'suspected':
@@ -386,14 +396,6 @@ export class Members {
         if (peer.isRetainedUnread) this.#readRetained(peer)
         return
     }
-  }
-
-  /** It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death. */
-  #releaseInherited(peer: Peer): void {
-    const atMs = this.context.nowMs + this.context.settings.liveness.graceMs
-    this.context.agenda.set(`inherited:${peer.jid}`, atMs, () => {
-      if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
-    })
   }
 
   #readRetained(peer: Peer): void {
@@ -461,6 +463,7 @@ export class Members {
   #release(peer: Peer): void {
     this.#vitality.forget(peer)
     this.#arrivals.forget(peer)
+    this.#absence.endFor(peer.jid)
     this.#pulls.cancel(peer)
     this.context.agenda.cancel(`ask:${peer.jid}`)
     peer.replica.discardAll()
@@ -474,13 +477,8 @@ export class Members {
   }
 
   #judgeAgain(peer: Peer): void {
-    if (this.#roster.incumbent(peer)) return
+    if (!this.#roster.mayContest(peer)) return
     peer.refusal = undefined
     this.#meet(peer, false)
   }
-}
-
-/** Where the publisher is hidden anybody may have written its item, with a service of his own: it must have answered. */
-function mayTakeRetained({ isBelieved, item }: Peer): boolean {
-  return isBelieved || item.publisher !== undefined
 }

@@ -1,5 +1,5 @@
 /** One other member, as far as it is known here. */
-import type { MemberItem } from './messages.js'
+import type { MemberItem, Phase } from './messages.js'
 import type { Replica } from './replica.js'
 import type { EntityId } from './state.js'
 
@@ -21,6 +21,8 @@ export interface Peer {
   readonly eid: EntityId
   item: MemberItem
   life: Life
+  /** What it answered last. */
+  phase: Phase | undefined
   /** It answered for its EID from the full JID that it claims, and nobody else alive holds that EID (rule 18). */
   isBelieved: boolean
   /** Why it is not believed, where it was refused. */
@@ -41,4 +43,9 @@ export interface Peer {
   /** It is absent, and its retained node could not be read. */
   isRetainedUnread: boolean
   readonly replica: Replica
+}
+
+/** Where the publisher is hidden anybody may have written its item, with a service of his own: it must have answered. */
+export function mayTakeRetained({ isBelieved, item }: Peer): boolean {
+  return isBelieved || item.publisher !== undefined
 }

@@ -1,6 +1,7 @@
 /**
  * Who else claims the own EID (rule 18): a live incumbent stays, the newcomer is refused on both sides and judged again
- * when either leaves. Until that is known this member neither announces itself nor publishes.
+ * when either leaves. Until that is known this member neither announces itself nor publishes. Two that came at once, and
+ * saw each other only when both were in, are told apart by their JIDs: the smaller one stays, everywhere.
  */
 import type { Asks } from './asks.js'
 import { type Context, bareJid, health, log } from './context.js'
@@ -8,6 +9,13 @@ import type { MemberItem, Phase, Status } from './messages.js'
 import type { Presence } from './presence.js'
 
 const graceTimer = 'rival-grace'
+
+export interface RivalsOutlets {
+  /** The own EID is this member's; `hasYielded`: it had been before, and was left to another meanwhile. */
+  onJudged(hasYielded: boolean): void
+  /** Another holds the own EID; `wasIn`: this member had announced itself and must take that back. */
+  onRefused(wasIn: boolean): void
+}
 
 export class Rivals {
   readonly #items = new Map<string, MemberItem>()
@@ -21,17 +29,23 @@ export class Rivals {
   #missingSinceMs: number | undefined
   #isMembersRead = false
   #isEstablished = false
+  #hasYielded = false
 
   constructor(
     private readonly context: Context,
     private readonly asks: Asks,
     private readonly presence: Presence,
-    private readonly onJudged: () => void,
+    private readonly outlets: RivalsOutlets,
   ) {}
 
   /** May this member announce itself and publish? */
   get isClear(): boolean {
     return this.#isEstablished
+  }
+
+  /** Was this member in, and has it left its EID to another since? */
+  get hasYielded(): boolean {
+    return this.#hasYielded
   }
 
   /** A trusted member item with the own EID. */
@@ -40,8 +54,30 @@ export class Rivals {
     this.#items.set(item.id, item)
     if (this.#isEstablished) {
       if (known?.jid !== item.jid || known.epoch !== item.epoch) this.#complain(item.id, 'it')
+      if (item.id < this.context.settings.jid) this.#askWhetherIn(item)
       return
     }
+    this.#ask(item)
+  }
+
+  /** Its item stands beside the own one: it may have gone in before it saw that, as this member has. */
+  #askWhetherIn(item: MemberItem): void {
+    this.asks.ask('rival', item.jid, {
+      answered: (_from, { eid, epoch, phase }) => {
+        const isIn = eid === this.context.settings.eid && epoch === item.epoch && phase === 'ready'
+        if (this.#isEstablished && isIn) this.#yield(item)
+      },
+      failed: () => undefined,
+    })
+  }
+
+  #yield(item: MemberItem): void {
+    this.#isEstablished = false
+    this.#hasYielded = true
+    this.#incumbent = item
+    this.#complain(item.id, 'this member')
+    this.outlets.onRefused(true)
+    // So that the other hears of it, and each is told of the other's end.
     this.#ask(item)
   }
 
@@ -98,7 +134,10 @@ export class Rivals {
     if (isRival && this.#yieldsTo(item, phase)) {
       this.#heard()
       this.#incumbent = item
-      if (!isIncumbent) this.#complain(item.id, 'this member')
+      if (!isIncumbent) {
+        this.#complain(item.id, 'this member')
+        this.outlets.onRefused(false)
+      }
     } else if (isIncumbent && !(isRival && phase === 'syncing' && this.#mayReturn(item))) {
       this.#heard()
       this.#incumbent = undefined
@@ -151,7 +190,9 @@ export class Rivals {
     if (this.#pending.size > 0 || this.#incumbent) return
     this.#isEstablished = true
     for (const id of this.#items.keys()) health(this.context, healthKey(id), 'error')
-    this.onJudged()
+    const hasYielded = this.#hasYielded
+    this.#hasYielded = false
+    this.outlets.onJudged(hasYielded)
   }
 
   #complain(other: string, refused: string): void {

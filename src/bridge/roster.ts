@@ -38,6 +38,7 @@ export class Roster {
       eid: item.eid,
       item,
       life: 'unknown',
+      phase: undefined,
       isBelieved: false,
       refusal: undefined,
       isStale: false,
@@ -69,6 +70,20 @@ export class Roster {
       if (isRival && other.isBelieved && isLive(other)) return other
     }
     return undefined
+  }
+
+  /** May it be asked whether it holds its EID: does no live member that is in? */
+  mayContest(peer: Peer): boolean {
+    const incumbent = this.incumbent(peer)
+    return incumbent === undefined || incumbent.phase === 'syncing'
+  }
+
+  /** The live incumbent stays, unless it is not in itself: it had been away, and another holds its EID since. */
+  contest(peer: Peer): { readonly winner: Peer; readonly loser?: Peer } {
+    const incumbent = this.incumbent(peer)
+    if (!incumbent) return { winner: peer }
+    const isLeft = peer.phase === 'ready' && incumbent.phase === 'syncing'
+    return isLeft ? { winner: peer, loser: incumbent } : { winner: incumbent, loser: peer }
   }
 
   /** The peer from whose feed batches with that EID are taken. */

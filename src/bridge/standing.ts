@@ -212,7 +212,16 @@ export class Standing {
     })
   }
 
+  /** Another holds the own EID: no item may call the members here. */
+  renounce(): void {
+    this.#announcedEpoch = undefined
+    this.#isAcknowledged = false
+    this.#isExpected = false
+    if (this.jid !== undefined) this.context.emit({ to: 'cluster', do: 'retractItem' })
+  }
+
   announced(): void {
+    if (this.#announcedEpoch === undefined) return
     this.#isAcknowledged = true
     this.#isRefused = false
     health(this.context, 'announce', 'error')

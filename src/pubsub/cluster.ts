@@ -11,7 +11,14 @@ import type { StreamFailure } from '../xmpp/errors.js'
 import { attempt, toFailure } from './failure.js'
 import { HeldSubscriptions } from './held-subscriptions.js'
 import { readNotification } from './notifications.js'
-import { deleteNodesOf, deleteOwnNodes, isAbsent, makeMembers, makeOwnNodes } from './own-nodes.js'
+import {
+  deleteNodesOf,
+  deleteOwnNodes,
+  isAbsent,
+  makeMembers,
+  makeOwnNodes,
+  retractItem,
+} from './own-nodes.js'
 import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
@@ -80,6 +87,8 @@ export class ClusterEdge {
         return this.makeOwnNodes()
       case 'deleteOwnNodes':
         return this.deleteOwnNodes()
+      case 'retractItem':
+        return this.retractItem()
       case 'deleteNodesOf':
         return this.deleteNodesOf(command)
       case 'announce':
@@ -152,10 +161,15 @@ export class ClusterEdge {
     void deleteNodesOf(this.own, this.options.root, eid).then((errors) => this.leftBehind(errors))
   }
 
+  private retractItem(): void {
+    const { root, jid } = this.options
+    void retractItem(this.own, root, jid).then((errors) => this.leftBehind(errors))
+  }
+
   private leftBehind(errors: readonly unknown[]): void {
     for (const error of errors) {
       const { reason } = toFailure('delete', error)
-      this.options.log.warn({ reason }, 'an own node was left behind')
+      this.options.log.warn({ reason }, 'an own node or item was left behind')
     }
   }
 

@@ -87,6 +87,15 @@ export async function deleteOwnNodes(
   ])
 }
 
+/** Retracts the member item, and nothing else; gives back what failed. */
+export async function retractItem(
+  service: PubsubService,
+  root: string,
+  memberId: string,
+): Promise<unknown[]> {
+  return failuresOf([retract(service, membersNode(root), memberId)])
+}
+
 /** Deletes the nodes of an EID and leaves the member item alone; gives back what failed. */
 export async function deleteNodesOf(
   service: PubsubService,

@@ -6,7 +6,7 @@ import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import { maxEntries } from '../../src/bridge/messages.js'
 import type { Kind } from '../../src/bridge/state.js'
 import { FakeTime, randomFrom } from './fake-time.js'
-import { fullJidOf, settings } from './settings.js'
+import { settings } from './settings.js'
 import { SimulatedAsterisk } from './simulated-asterisk.js'
 import { SimulatedService, Stream, failure } from './simulated-service.js'
 
@@ -83,7 +83,7 @@ export class SimulatedMember {
     readonly settings: BridgeSettings,
     readonly number: number,
   ) {
-    this.fullJid = fullJidOf(number)
+    this.fullJid = `${settings.jid}/${settings.eid}`
     this.asterisk = new SimulatedAsterisk(cluster.time, cluster.random, {
       post: (event) => this.post(event),
       isHeard: () => this.bridge !== undefined,
@@ -268,6 +268,8 @@ export class SimulatedMember {
             respond({ type: 'OwnNodesDeleted' })
           },
         )
+      case 'retractItem':
+        return stream.toServer(() => server.retractItem(jid))
       case 'deleteNodesOf':
         return stream.toServer(() => server.deleteNodes(command.eid))
       case 'announce':

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeSettings } from '../../src/bridge/context.js'
-import type { MemberItem } from '../../src/bridge/messages.js'
+import type { MemberItem, Phase, Status } from '../../src/bridge/messages.js'
 import { Dialogue, emptyBatch, epochOf, failed, memberItem, statusOf } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, mailbox, service, settings } from './settings.js'
 
@@ -278,6 +278,102 @@ describe('the own EID, claimed by another member', () => {
   })
 })
 
+describe('two that went in with one EID before they saw each other', () => {
+  const rival = (number: number): MemberItem => memberItem(number, { eid: eidOf(1) })
+  /** In as member 2 with the EID of member 1, beside member 3; then the item of that member shows up. */
+  const met = (number: number): Dialogue =>
+    new Dialogue({ settings: { jid: jidOf(2) } })
+      .ready([busy])
+      .joined(3)
+      .clear()
+      .post({ type: 'MemberItemReceived', item: rival(number) })
+
+  it('leave the EID to the smaller JID: the larger takes back its item and tells the peers that it left (rule 18)', () => {
+    const dialogue = met(1)
+    expect(dialogue.health(`eid:${jidOf(1)}`)).toContain('it is refused')
+    dialogue.answerAsk(1, { eid: eidOf(1) })
+    expect(dialogue.health(`eid:${jidOf(1)}`)).toContain('this member is refused')
+    expect(dialogue.take('retractItem')).toHaveLength(1)
+    expect(dialogue.take('present')).toContainEqual(
+      expect.objectContaining({ jid: fullJidOf(3), isAvailable: false }),
+    )
+    expect(dialogue.bridge.overview().phase).toBe('syncing')
+    dialogue.post({ type: 'StatusRequested', request: 7, from: fullJidOf(3) })
+    expect(dialogue.takeOne('answerStatus').status).toMatchObject({ phase: 'leaving' })
+    dialogue.report('PJSIP/1', 'INUSE').pass(20_000)
+    expect(dialogue.take('publishBatch')).toEqual([])
+  })
+
+  it('stay and go the other way round at the smaller one (rule 18)', () => {
+    const dialogue = met(4)
+    expect(dialogue.take('ask')).toEqual([])
+    expect(dialogue.take('retractItem')).toEqual([])
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it.each<[string, Partial<Status>]>([
+    ['is not in', { phase: 'syncing' }],
+    ['has started anew since its item', { epoch: epochOf(1, 2) }],
+    ['has another EID', { eid: eidOf(5) }],
+  ])('are not two where the other %s (rule 18)', (_, changed) => {
+    const dialogue = met(1).answerAsk(1, { eid: eidOf(1), ...changed })
+    expect(dialogue.take('retractItem')).toEqual([])
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it('come in with a new epoch when the other has left: the old one has left for good (rules 12 and 18)', () => {
+    const dialogue = met(1)
+    const before = dialogue.bridge.overview().epoch
+    dialogue
+      .answerAsk(1, { eid: eidOf(1) })
+      .answerAsk(1, { eid: eidOf(1) })
+      .clear()
+    presence(dialogue, 1, false)
+    expect(dialogue.takeOne('announce').item.epoch).not.toBe(before)
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+})
+
+describe('a member that was away while another took its EID', () => {
+  const rival = memberItem(3, { eid: b, jid: `${jidOf(3)}/${b}` })
+  const answer = (dialogue: Dialogue, jid: string, phase: Phase): void => {
+    const { token } = dialogue.takeOne('ask')
+    const status = statusOf(2, { phase })
+    dialogue.post({ type: 'StatusReceived', token, from: jid, status })
+  }
+
+  it('gives way to it where it answers that it is not in (rule 18)', () => {
+    const dialogue = joined().post({ type: 'MemberItemReceived', item: rival })
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    answer(dialogue, rival.jid, 'ready')
+    expect(dialogue.bridge.overview().members[1]?.refusal).toContain('holds its EID')
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    answer(dialogue, fullJidOf(2), 'syncing')
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    answer(dialogue, rival.jid, 'ready')
+    expect(dialogue.bridge.overview().members).toMatchObject([
+      {
+        jid: jidOf(2),
+        isBelieved: false,
+        refusal: `the live member ${jidOf(3)} holds its EID ${b}`,
+      },
+      { jid: jidOf(3), isBelieved: true },
+    ])
+  })
+
+  it('stays where that one is not in either (rule 18)', () => {
+    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    answer(dialogue, fullJidOf(2), 'syncing')
+    dialogue.post({ type: 'MemberItemReceived', item: rival })
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    answer(dialogue, rival.jid, 'syncing')
+    expect(dialogue.bridge.overview().members).toMatchObject([
+      { jid: jidOf(2), isBelieved: true },
+      { jid: jidOf(3), isBelieved: false },
+    ])
+  })
+})
+
 describe('a member whose stream ends', () => {
   it('lives on where it answers (rule 21)', () => {
     const dialogue = presence(joined(), 2, false).answerAsk(2).pass(6_000)
@@ -411,6 +507,33 @@ describe('while the own stream is down', () => {
       .post({ type: 'Subscribed', member: jidOf(2) })
       .answerAsk(2)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('for a second at a time, and back for one, devices are withdrawn after stale_after without being in sync (rule 23)', () => {
+    const dialogue = joined()
+    const flap = (): void => {
+      dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(1_000)
+      dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).pass(1_000)
+      for (const name of ['ask', 'pull', 'subscribe'] as const) dialogue.take(name)
+    }
+    for (let round = 0; round < 29; round += 1) flap()
+    expect(dialogue.pass(1_999).injected()).toEqual([])
+    expect(dialogue.pass(1).injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('for a second at a time, devices are kept of a peer that is in sync each time between (rule 23)', () => {
+    const dialogue = joined()
+    for (let round = 0; round < 60; round += 1) {
+      dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(1_000)
+      dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
+      dialogue
+        .post({ type: 'Subscribed', member: jidOf(2) })
+        .answerAsk(2)
+        .pass(1_000)
+    }
+    expect(dialogue.injected()).toEqual([])
   })
 
   it('timers start in full after the return (rule 23)', () => {

@@ -174,6 +174,14 @@ export class SimulatedService {
     }
   }
 
+  retractItem(id: string): void {
+    if (!this.members.delete(id)) return
+    for (const stream of this.streams.values()) {
+      if (!stream.isFollowingMembers) continue
+      stream.toClient({ type: 'NodeDisturbed', node: 'members', change: 'retracted' })
+    }
+  }
+
   /** Tells a feed's subscribers; the faults strike here. */
   notify(batch: Batch, publisher: string): void {
     for (const jid of this.subscribers.get(batch.eid) ?? []) {

@@ -104,6 +104,11 @@ export const step = fc.oneof(
 
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
+/** What happens while two members quarrel about one EID: they come and go, and their phones are used. */
+export const strifeStep = step.filter(({ do: what }) =>
+  ['setDevice', 'pass', 'cut', 'killBridge', 'killAsterisk', 'wipe'].includes(what),
+)
+
 /** Has it happen. */
 export function perform(cluster: Cluster, what: Step): void {
   const { service, time } = cluster
@@ -176,6 +181,37 @@ function view(member: SimulatedMember, origin: SimulatedMember): unknown {
 function truth(origin: SimulatedMember): unknown {
   const entries = [...origin.asterisk.devices].sort()
   return { devices: Object.fromEntries(entries), journal: entries.map(([id]) => id) }
+}
+
+/** Of members 1 and 2, who have one EID, one is in: everybody has its states, and the other says why it is not. */
+export function expectOneHolder(cluster: Cluster): void {
+  const rivals = [cluster.member(1), cluster.member(2)]
+  const phases = rivals.map(({ bridge }) => bridge?.overview().phase)
+  expect([...phases].sort()).toEqual(['ready', 'syncing'])
+  const [holder, refused] = phases[0] === 'ready' ? rivals : rivals.toReversed()
+  const onlooker = cluster.member(3)
+  if (!holder || !refused) throw new RangeError('there are no two rivals')
+  expect([...cluster.service.members.keys()].sort()).toEqual(
+    [holder.settings.jid, onlooker.settings.jid].sort(),
+  )
+  const believed = onlooker.bridge?.overview().members.filter(({ isBelieved }) => isBelieved)
+  expect(believed?.map(({ jid }) => jid)).toEqual([holder.settings.jid])
+  expect(view(onlooker, holder)).toEqual(truth(holder))
+  for (const rival of rivals) expect(view(rival, onlooker)).toEqual(truth(onlooker))
+  for (const [member, other] of [
+    [holder, refused],
+    [refused, holder],
+  ] as const) {
+    expect(healthOf(member, `eid:${other.settings.jid}`)).toContain(
+      `${member === holder ? 'it' : 'this member'} is refused`,
+    )
+  }
+}
+
+/** The health problem that stands under a key. */
+function healthOf(member: SimulatedMember, key: string): string | undefined {
+  const said = member.observed.filter((each) => each.do === 'health' && each.key === key).at(-1)
+  return said?.do === 'health' ? said.text : undefined
 }
 
 /** Every Asterisk, journal and window agrees with every origin's truth. */

@@ -1,0 +1,46 @@
+/**
+ * How long this member was out of touch: `stale_after` without the stream the peers' device states are withdrawn here
+ * (rule 23). A stream that comes and goes within seconds gives no chance to follow anybody, so it is no end of that:
+ * only a peer that is in sync again is, or a stream that lasts.
+ */
+import type { Context } from './context.js'
+import type { Peer } from './peer.js'
+
+const steadyTimer = 'own-steady'
+
+export class OwnAbsence {
+  readonly #since = new Set<string>()
+
+  constructor(
+    private readonly context: Context,
+    private readonly onStale: (peer: Peer) => void,
+  ) {}
+
+  begin(peers: Iterable<Peer>): void {
+    const { agenda, nowMs, settings } = this.context
+    agenda.cancel(steadyTimer)
+    for (const peer of peers) {
+      if (this.#since.has(peer.jid)) continue
+      this.#since.add(peer.jid)
+      agenda.set(timer(peer.jid), nowMs + settings.liveness.staleAfterMs, () => this.onStale(peer))
+    }
+  }
+
+  /** The stream is back. */
+  pause(): void {
+    const { agenda, nowMs, settings } = this.context
+    agenda.set(steadyTimer, nowMs + settings.liveness.heartbeatMs, () => {
+      for (const jid of this.#since) this.endFor(jid)
+    })
+  }
+
+  /** That peer is in sync again, or gone. */
+  endFor(jid: string): void {
+    this.#since.delete(jid)
+    this.context.agenda.cancel(timer(jid))
+  }
+}
+
+function timer(jid: string): string {
+  return `own-stale:${jid}`
+}
