@@ -16,6 +16,7 @@ import { ClusterEdge } from '../../src/pubsub/cluster.js'
 import { deleteNode } from '../../src/pubsub/delete-node.js'
 import { nodeConfiguration } from '../../src/pubsub/node-configuration.js'
 import { publish } from '../../src/pubsub/publish.js'
+import { retract } from '../../src/pubsub/retract.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
 import { unsubscribe } from '../../src/pubsub/unsubscribe.js'
 import { XmppConnection, type ConnectionOptions } from '../../src/xmpp/connection.js'
@@ -383,6 +384,22 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     await b.next('Subscribed')
     a.perform({ do: 'publishBatch', batch: a.batch(5, []) })
     expect((await b.next('BatchReceived')).batch.sequence).toBe(5)
+  })
+
+  test('an announcement to `members` that was just lost does not shut the others out (rules 17 and 19)', async () => {
+    await deleteNode(a.pubsub, membersNode(root))
+    a.perform({ do: 'announce', item: a.item() })
+    if (kind === 'Prosody') {
+      expect((await a.next('AnnounceFailed')).failure.condition).toBe('item-not-found')
+      a.perform({ do: 'makeOwnNodes' })
+      await a.next('OwnNodesMade')
+    } else {
+      // The publish alone has made it, with ejabberd's defaults.
+      await a.next('Announced')
+    }
+    b.perform({ do: 'announce', item: b.item() })
+    await b.next('Announced')
+    await retract(b.pubsub, membersNode(root), b.bareJid)
   })
 
   test('a member that leaves takes its nodes and its item along', async () => {
