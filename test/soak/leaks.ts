@@ -39,6 +39,8 @@ export const bridgeEnv = {
 /** Has the garbage collected, and asks `/metrics`. */
 export async function useOf(member: Member): Promise<Use> {
   member.bridge.signal('SIGUSR2')
+  // Once this is answered the signal has been.
+  await fetch(`${member.http}/ready`)
   const samples = await member.metrics()
   const value = (name: string, type?: string): number =>
     samples.find(
