@@ -5,9 +5,10 @@ import { type Check, examine } from '../doctor/check.js'
 import { judgeBadConfiguration, judgeConfiguration } from '../doctor/checks/configuration.js'
 import type { DoctorContext } from '../doctor/context.js'
 import { type Finding, worst } from '../doctor/finding.js'
-import { renderFinding, renderSummary } from '../doctor/report.js'
 import { type ConfigArguments, configOption } from './config-option.js'
+import { renderFinding, renderSummary } from './doctor-report.js'
 import { Ended, exitCodes } from './exit-code.js'
+import { terminalStyle, type TerminalStyle } from './table.js'
 
 const options = {
   ...configOption,
@@ -38,7 +39,7 @@ export const doctorCommand: CommandModule<object, ConfigArguments & { readonly j
       makeContext: ({ config }) => new Surroundings(config),
       checks,
       isJson: json,
-      hasColour: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+      style: terminalStyle(),
       print: (line) => process.stdout.write(`${line}\n`),
     })
   },
@@ -51,16 +52,13 @@ export interface DiagnoseOptions {
   readonly makeContext: (loaded: LoadedConfig) => DoctorContext & { close(): Promise<void> }
   readonly checks: readonly Check[]
   readonly isJson: boolean
-  readonly hasColour: boolean
+  readonly style: TerminalStyle
   readonly print: (line: string) => void
 }
 
-const width = 80
-
 /** Makes all checks and prints what they find; throws `Ended` with 1 or 2 where not all is fine. */
 export async function diagnose(options: DiagnoseOptions): Promise<void> {
-  const { isJson, hasColour, print } = options
-  const style = { width, hasColour }
+  const { isJson, style, print } = options
   const show = (findings: readonly Finding[]): void => {
     if (!isJson) for (const finding of findings) print(renderFinding(finding, style))
   }

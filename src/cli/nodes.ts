@@ -4,6 +4,7 @@ import { type ConfigArguments, configOption } from './config-option.js'
 import { listNodes, readNode, readRawNode } from './nodes/read.js'
 import { renderNode, renderNodes } from './nodes/render.js'
 import { openSession, requestTimeoutMs } from './session.js'
+import { terminalStyle } from './table.js'
 
 const options = {
   ...configOption,
@@ -48,13 +49,13 @@ export const nodesCommand: CommandModule<object, NodesArguments> = {
       if (node === undefined) {
         const list = await listNodes(own, config.cluster)
         if (json) printJson({ nodes: list })
-        else print(renderNodes(list))
+        else print(renderNodes(list, terminalStyle()))
       } else if (raw) {
         print(await readRawNode(own, config.cluster, node))
       } else {
         const view = await readNode(own, config.cluster, node)
         if (json) printJson(view)
-        else print(renderNode(view))
+        else print(renderNode(view, terminalStyle()))
       }
     } finally {
       await session.close()

@@ -90,7 +90,9 @@ export function renderAdvice(
 
 /** Gives a text its colour, where there is one. */
 export function paint(text: string, tone: Tone, { hasColour }: TerminalStyle): string {
-  return hasColour && tone !== 'plain' ? styleText(colours[tone], text) : text
+  return hasColour && tone !== 'plain'
+    ? styleText(colours[tone], text, { validateStream: false })
+    : text
 }
 
 /** Without what would steer the terminal: names come from the network. */

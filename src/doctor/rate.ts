@@ -21,8 +21,10 @@ export interface RatePlan {
 
 const plan: RatePlan = { octets: 4_096, pings: 16, limitMs: 8_000 }
 
-/** An answer that takes so much longer than an unpadded ping's was held up, ms. */
+/** An answer that takes so much longer than an unpadded ping's was held up, ms ... */
 const heldUpMs = 100
+/** ... and held up for less than this altogether, ms, speaks for a busy machine, not for a limit that matters. */
+const leastHeldMs = 500
 
 /**
  * Measures how fast a server reads: padded pings (XEP-0199) one after the other, as servers that limit a rate read a whole
@@ -47,6 +49,7 @@ export async function measureRate(
   if (first < 0) return sample
   const held = times.slice(first)
   const heldMs = held.reduce((sum, ms) => sum + ms - tripMs, 0)
+  if (heldMs < leastHeldMs) return sample
   return { ...sample, octetsPerSecond: (octets * held.length * 1_000) / heldMs }
 }
 

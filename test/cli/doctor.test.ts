@@ -7,7 +7,6 @@ import type { LoadedConfig } from '../../src/config/load.js'
 import type { Check } from '../../src/doctor/check.js'
 import type { DoctorContext } from '../../src/doctor/context.js'
 import { Findings, Unchecked } from '../../src/doctor/finding.js'
-import { wrap } from '../../src/doctor/report.js'
 import { Disconnected } from '../../src/xmpp/errors.js'
 
 const findings = new Findings('fake')
@@ -35,7 +34,7 @@ async function run(
     makeContext: () => ({ close }) as unknown as DoctorContext & { close: typeof close },
     checks,
     isJson,
-    hasColour,
+    style: { width: 80, hasColour },
     print: (line) => lines.push(line),
   }).then(
     () => 0,
@@ -144,12 +143,5 @@ describe('doctor', () => {
     const escape = String.fromCharCode(27)
     expect((await run([bad])).output).not.toContain(escape)
     expect((await run([bad], { hasColour: true })).output).toContain(`${escape}[31mbroken`)
-  })
-})
-
-describe('a wrapped text', () => {
-  it('has no line longer than asked, but for a word that is', () => {
-    expect(wrap('one two three four', 9)).toEqual(['one two', 'three', 'four'])
-    expect(wrap('a /long/path/without/space b', 9)).toEqual(['a', '/long/path/without/space', 'b'])
   })
 })

@@ -1,29 +1,58 @@
+import { type Column, renderTable, type TerminalStyle } from '../table.js'
 import type { ItemView, NodeSummary, NodeView } from './read.js'
 
 /** The list of nodes, a line each. */
-export function renderNodes(nodes: readonly NodeSummary[]): string {
-  const rows = nodes.map(({ node, items, failure, member }) => [
-    node,
-    items === undefined ? '-' : String(items),
-    [member?.name, failure].filter(Boolean).join(': '),
-  ])
-  return columns([['NODE', 'ITEMS', 'MEMBER'], ...rows])
+export function renderNodes(nodes: readonly NodeSummary[], style: TerminalStyle): string {
+  return renderTable(
+    [
+      { title: 'NODE', least: 20 },
+      { title: 'ITEMS', isNumber: true },
+      { title: 'MEMBER', least: 12, isWrapped: true },
+    ],
+    nodes.map(({ node, items, failure, member }) => ({
+      cells: [
+        node,
+        items === undefined ? '-' : String(items),
+        [member?.name, failure].filter(Boolean).join(': '),
+      ],
+    })),
+    style,
+  )
 }
 
 /** One node in three parts. */
-export function renderNode({ node, service, ...parts }: NodeView): string {
+export function renderNode({ node, service, ...parts }: NodeView, style: TerminalStyle): string {
   const { configuration, affiliations, items } = parts
+  const fields = (form: Readonly<Record<string, string>>): string[][] =>
+    Object.entries(form)
+      .filter(([name]) => name.startsWith('pubsub#'))
+      .map(([name, value]) => [name.slice('pubsub#'.length), value])
   return [
     `${node} at ${service}`,
-    section('configuration', configuration, (fields) =>
-      Object.entries(fields)
-        .filter(([name]) => name.startsWith('pubsub#'))
-        .map(([name, value]) => [name.slice('pubsub#'.length), value]),
+    section(
+      'configuration',
+      isFailure(configuration) ? configuration : fields(configuration),
+      [{ title: 'SETTING' }, { title: 'VALUE', least: 20 }],
+      style,
     ),
-    section('affiliations', affiliations, (all) =>
-      all.map(({ jid, affiliation }) => [jid, affiliation]),
+    section(
+      'affiliations',
+      isFailure(affiliations)
+        ? affiliations
+        : affiliations.map(({ jid, affiliation }) => [jid, affiliation]),
+      [{ title: 'JID', least: 20 }, { title: 'AFFILIATION' }],
+      style,
     ),
-    section('items', items, (all) => all.map(itemRow)),
+    section(
+      'items',
+      isFailure(items) ? items : items.map(itemRow),
+      [
+        { title: 'ITEM', least: 20 },
+        { title: 'SAYS', least: 16 },
+        { title: 'PUBLISHER', least: 16 },
+      ],
+      style,
+    ),
   ].join('\n\n')
 }
 
@@ -31,29 +60,21 @@ function itemRow({ id, text, publisher = '' }: ItemView): string[] {
   return [id, text, publisher]
 }
 
-function section<Part extends object>(
+function section(
   title: string,
-  part: Part | { readonly failure: string },
-  rowsOf: (part: Part) => string[][],
+  rows: readonly (readonly string[])[] | { readonly failure: string },
+  columns: readonly Column[],
+  style: TerminalStyle,
 ): string {
-  if (isFailure(part)) return `${title}: ${part.failure}`
-  const rows = rowsOf(part)
-  return rows.length === 0 ? `${title}: none` : `${title}\n${columns(rows, '  ')}`
+  if (isFailure(rows)) return `${title}: ${rows.failure}`
+  if (rows.length === 0) return `${title}: none`
+  return `${title}:\n${renderTable(
+    columns,
+    rows.map((cells) => ({ cells })),
+    style,
+  )}`
 }
 
 function isFailure(part: object): part is { readonly failure: string } {
   return 'failure' in part && Object.keys(part).length === 1
-}
-
-/** Columns as wide as their longest cell but the last; what comes from the network cannot steer the terminal. */
-function columns(rows: readonly (readonly string[])[], indent = ''): string {
-  const clean = rows.map((row) => row.map((cell) => cell.replace(/\p{Cc}+/gu, ' ')))
-  const widths = clean.reduce<number[]>(
-    (most, row) => row.map((cell, index) => Math.max(most[index] ?? 0, cell.length)),
-    [],
-  )
-  const lines = clean.map((row) =>
-    row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  '),
-  )
-  return lines.map((line) => `${indent}${line}`.trimEnd()).join('\n')
 }
