@@ -44,6 +44,9 @@ export interface InspectorParts {
 /** Why nothing is ready where there is no bridge yet. */
 const eidUnknown = 'the EID of Asterisk is not known yet: see /health'
 
+/** The two clocks are read one after the other, and drift; more than this, ms, is a clock that was set. */
+const clockSetMs = 100
+
 const systemClock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -53,6 +56,8 @@ export class Inspector {
   readonly #parts: InspectorParts
   readonly #clock: NonNullable<InspectorParts['clock']>
   readonly #startedAt: IsoTime
+  /** What the clock on the wall said at the monotonic zero, ms. */
+  #zeroMs = -Infinity
 
   constructor(parts: InspectorParts) {
     this.#parts = parts
@@ -111,10 +116,11 @@ export class Inspector {
     return new Date(this.#clock.wallMs()).toISOString()
   }
 
-  /** The date of a monotonic time. */
+  /** The date of a monotonic time: the same each time, unless somebody sets the clock. */
   #date(monotonicMs: number): IsoTime {
-    const { wallMs, monotonicMs: nowMs } = this.#clock
-    return new Date(wallMs() - (nowMs() - monotonicMs)).toISOString()
+    const zeroMs = this.#clock.wallMs() - this.#clock.monotonicMs()
+    if (Math.abs(zeroMs - this.#zeroMs) > clockSetMs) this.#zeroMs = zeroMs
+    return new Date(this.#zeroMs + monotonicMs).toISOString()
   }
 
   #self(overview: Overview | undefined): SelfView {

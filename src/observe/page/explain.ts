@@ -4,7 +4,7 @@ import type { Kind } from '../../bridge/state.js'
 import { ask } from './api.js'
 import { element, setText, the, timeElement, type Content } from './dom.js'
 import { lamp } from './lamp.js'
-import { throttled } from './throttle.js'
+import { Reading } from './reading.js'
 import { type Names, stateWord } from './wording.js'
 
 interface Subject {
@@ -31,15 +31,21 @@ export class Explain {
   readonly #dialog = the('explain', HTMLDialogElement)
   readonly #body = the('explain-body', HTMLElement)
   #subject: Subject | undefined
-  #reading: AbortController | undefined
-  /** Reads again what it shows, at most twice a second. */
-  readonly refresh = throttled(() => void this.#read(), 500)
+  readonly #reading = new Reading<ExplainAnswer | undefined>({
+    ask: async (signal) =>
+      this.#subject && ask.explain(this.#subject.kind, this.#subject.id, signal),
+    take: (answer) => answer && this.#body.replaceChildren(...this.#content(answer)),
+    fail: (error) => {
+      const text = `It could not be asked: ${error instanceof Error ? error.message : 'no answer'}`
+      this.#body.replaceChildren(element('p', {}, text))
+    },
+  })
 
   constructor(options: ExplainOptions) {
     this.#options = options
     this.#dialog.addEventListener('close', () => {
       this.#subject = undefined
-      this.#reading?.abort()
+      this.#reading.stop()
       this.#options.moved(undefined)
     })
     // A click beside the dialog hits the dialog itself, one in it something within.
@@ -58,7 +64,12 @@ export class Explain {
     if (!this.#dialog.open) this.#dialog.showModal()
     the('explain-heading', HTMLElement).focus()
     this.#options.moved(subject.id)
-    void this.#read()
+    this.#reading.anew()
+  }
+
+  /** Reads again what it shows; to be called when that changes. */
+  refresh(): void {
+    if (this.#subject) this.#reading.refresh()
   }
 
   close(): void {
@@ -67,22 +78,6 @@ export class Explain {
 
   shows(kind: Kind, id: string): boolean {
     return this.#subject?.kind === kind && this.#subject.id === id
-  }
-
-  async #read(): Promise<void> {
-    const subject = this.#subject
-    if (subject === undefined) return
-    this.#reading?.abort()
-    const reading = new AbortController()
-    this.#reading = reading
-    try {
-      const answer = await ask.explain(subject.kind, subject.id, reading.signal)
-      if (!reading.signal.aborted) this.#body.replaceChildren(...this.#content(answer))
-    } catch (error) {
-      if (reading.signal.aborted) return
-      const text = `It could not be asked: ${error instanceof Error ? error.message : 'no answer'}`
-      this.#body.replaceChildren(element('p', {}, text))
-    }
   }
 
   #content(answer: ExplainAnswer): Node[] {

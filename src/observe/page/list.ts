@@ -5,6 +5,7 @@
 import type { StateView, StatesAnswer } from '../api.js'
 import { ask } from './api.js'
 import { setText, the } from './dom.js'
+import { Reading } from './reading.js'
 import { rowElement } from './row.js'
 import { covers, type Range, rowsInSight, scrollTo, type Sight } from './rows.js'
 import { throttled } from './throttle.js'
@@ -19,9 +20,8 @@ export interface StateListOptions {
 
 /** How many rows beyond those in sight are asked for, so that a little scrolling needs no asking. */
 const askedBeyond = 60
-/** How often the rows in sight are read anew while devices change. */
-const refreshMs = 250
-
+/** How often the rows in sight are read while they are scrolled. */
+const scrollMs = 100
 export class StateList {
   readonly #options: StateListOptions
   readonly #grid = the('list', HTMLElement)
@@ -32,8 +32,6 @@ export class StateList {
   /** The first of the rows that were read, and those. */
   #from = 0
   #states: readonly StateView[] = []
-  #hasFailed = false
-  #reading: AbortController | undefined
   /** The rows in the document, by id of what they show. */
   #rows = new Map<string, { readonly state: StateView; readonly row: HTMLElement }>()
   readonly #changed = new Set<string>()
@@ -41,8 +39,12 @@ export class StateList {
   /** Said once, when the answer to a new search is there. */
   #mustTell = false
 
-  /** Reads again what is in sight; to be called when devices change. */
-  readonly refresh = throttled(() => void this.#read(), refreshMs)
+  readonly #reading = new Reading<{ readonly answer: StatesAnswer; readonly from: number }>({
+    ask: (signal) => this.#ask(signal),
+    take: ({ answer, from }) => this.#take(answer, from),
+    fail: () => undefined, // the connection's own line tells
+  })
+  readonly #fetch = throttled(() => this.#reading.again(), scrollMs)
 
   constructor(options: StateListOptions, view: View) {
     this.#options = options
@@ -62,7 +64,12 @@ export class StateList {
     this.#active = -1
     this.#mustTell = true
     this.#grid.scrollTop = 0
-    void this.#read()
+    this.#reading.anew()
+  }
+
+  /** Reads again what is in sight; to be called when devices change. */
+  refresh(): void {
+    this.#reading.refresh()
   }
 
   /** Marks what has just changed, where it is in sight. */
@@ -97,28 +104,18 @@ export class StateList {
   /** What is in sight has changed. */
   #look(): void {
     this.#render()
-    if (!covers(this.#loaded, rowsInSight(this.#sight, 0))) this.refresh()
+    if (!covers(this.#loaded, rowsInSight(this.#sight, 0))) this.#fetch()
   }
 
-  async #read(): Promise<void> {
-    this.#reading?.abort()
-    const reading = new AbortController()
-    this.#reading = reading
+  async #ask(signal: AbortSignal): Promise<{ answer: StatesAnswer; from: number }> {
     const { from, to } = rowsInSight({ ...this.#sight, count: Infinity }, askedBeyond)
     const { kind, match, order } = this.#view
     const query = { kind, match, order, offset: from, limit: to - from }
-    try {
-      const answer = await ask.states(query, reading.signal)
-      if (!reading.signal.aborted) this.#take(answer, from)
-    } catch {
-      if (reading.signal.aborted || this.#hasFailed) return
-      this.#hasFailed = true // told by the connection's own line, if it lasts
-    }
+    return { answer: await ask.states(query, signal), from }
   }
 
   #take({ total, matched, states }: StatesAnswer, from: number): void {
     const activeId = this.#stateAt(this.#active)?.id
-    this.#hasFailed = false
     this.#total = total
     this.#matched = matched
     this.#from = from
@@ -128,7 +125,7 @@ export class StateList {
     this.#grid.setAttribute('aria-rowcount', String(matched + 1))
     this.#tell()
     this.#render()
-    if (matched > 0 && !covers(this.#loaded, rowsInSight(this.#sight, 0))) this.refresh()
+    if (!covers(this.#loaded, rowsInSight(this.#sight, 0))) this.#fetch()
   }
 
   /** The active row stays with what it shows, where that is still near. */
