@@ -117,6 +117,7 @@ export class Vitality {
     peer.life = 'dead'
     peer.reason = reason
     peer.aliveSinceMs = undefined
+    peer.delayMs = undefined
     log(this.context, 'warn', 'member is dead, its device states are withdrawn', {
       peer: peer.jid,
       reason,

@@ -1,6 +1,6 @@
 import yargs from 'yargs'
 import { channelsCommand } from './channels.js'
-import { complete } from './completion.js'
+import { proposeNames } from './completion.js'
 import { devicesCommand } from './devices.js'
 import { doctorCommand } from './doctor.js'
 import { Ended, exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
@@ -15,49 +15,68 @@ import { runCommand } from './run.js'
 import { watchCommand } from './watch.js'
 import { readVersion } from '../version.js'
 
+/** What the shell's completion script puts before the words of a line; it is yargs' own. */
+const completionOption = '--get-yargs-completions'
+
 /** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
   try {
-    await yargs([...args])
-      .scriptName('hintbridge')
-      .usage('$0 COMMAND: makes several Asterisk servers act as one for phone state')
-      .command(runCommand)
-      .command(initCommand)
-      .command(leaveCommand)
-      .command(membersCommand)
-      .command(channelsCommand)
-      .command(devicesCommand)
-      .command(mailboxesCommand)
-      .command(explainCommand)
-      .command(watchCommand)
-      .command(forgetCommand)
-      .command(doctorCommand)
-      .command(nodesCommand)
-      .example(
-        '$0 init',
-        'ask for what is needed and write the configuration and the Asterisk side',
-      )
-      .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
-      .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
-      .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
-      .completion('completion', 'Print a script for the completion of bash or zsh', complete)
-      .version(readVersion())
-      .demandCommand(1, 'name a command')
-      .recommendCommands()
-      .strict()
-      .locale('en')
-      .parserConfiguration({ 'duplicate-arguments-array': false })
-      .exitProcess(false)
-      .fail((message: string | null, error: Error | undefined) => {
-        throw error?.name === 'YError' || !error ? new UsageError(message ?? '') : error
-      })
-      .wrap(100)
-      .parseAsync()
+    if (args[0] === completionOption) await propose(args)
+    else await parseStrictly(args)
     return exitCodes.ok
   } catch (error) {
     if (!(error instanceof Ended)) process.stderr.write(`hintbridge: ${messageOf(error)}\n`)
     return exitCodeOf(error)
   }
+}
+
+/** Prints what may come next on a line: names that the bridge knows, or what yargs itself proposes. */
+async function propose(args: readonly string[]): Promise<void> {
+  const names = await proposeNames(args.slice(1))
+  for (const name of names ?? []) process.stdout.write(`${name}\n`)
+  // An unfinished line is no wrong one: nothing of it is an error.
+  if (names === undefined) await makeCommandLine(args).fail(false).parseAsync().catch(ignore)
+}
+
+const ignore = (): void => undefined
+
+async function parseStrictly(args: readonly string[]): Promise<void> {
+  await makeCommandLine(args)
+    .demandCommand(1, 'name a command')
+    .recommendCommands()
+    .strict()
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error?.name === 'YError' || !error ? new UsageError(message ?? '') : error
+    })
+    .parseAsync()
+}
+
+function makeCommandLine(args: readonly string[]) {
+  return yargs([...args])
+    .scriptName('hintbridge')
+    .usage('$0 COMMAND: makes several Asterisk servers act as one for phone state')
+    .command(runCommand)
+    .command(initCommand)
+    .command(leaveCommand)
+    .command(membersCommand)
+    .command(channelsCommand)
+    .command(devicesCommand)
+    .command(mailboxesCommand)
+    .command(explainCommand)
+    .command(watchCommand)
+    .command(forgetCommand)
+    .command(doctorCommand)
+    .command(nodesCommand)
+    .example('$0 init', 'ask for what is needed and write the configuration and the Asterisk side')
+    .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
+    .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
+    .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
+    .completion('completion', 'Print a script for the completion of bash or zsh')
+    .version(readVersion())
+    .locale('en')
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .exitProcess(false)
+    .wrap(100)
 }
 
 /** The command line itself is wrong. */

@@ -18,29 +18,29 @@ const named: Readonly<Record<string, Names>> = {
   forget: 'members',
 }
 
-interface Words {
-  readonly _?: readonly unknown[]
-  readonly config?: unknown
-}
-
-/** Completes a line: by names where one belongs there and a bridge tells any, else as yargs does. */
-export function complete(
-  current: string,
-  argv: Words,
-  asUsual: () => void,
-  done: (completions: string[]) => void,
-): void {
-  const command = argv._?.map(String).find((word) => word in named)
-  const names = command === undefined || current.startsWith('-') ? undefined : named[command]
-  if (names === undefined) {
-    asUsual()
-    return
+/**
+ * The names that may come next on a line, given by its words; `undefined` where no name belongs there. Who may not ask the
+ * bridge, or has none, gets no names, and no word about it in the middle of a line.
+ */
+export async function proposeNames(words: readonly string[]): Promise<string[] | undefined> {
+  const current = words.at(-1) ?? ''
+  const command = words.slice(0, -1).find((word) => Object.hasOwn(named, word))
+  const names = command === undefined ? undefined : named[command]
+  const option = words.at(-2) ?? ''
+  if (names === undefined || current.startsWith('-') || option.startsWith('-')) return undefined
+  try {
+    return await namesOf(names, configFile(words), current)
+  } catch {
+    return []
   }
-  const file = typeof argv.config === 'string' ? argv.config : defaultConfigFile
-  // Who may not ask, or has no bridge, gets no names, and no word about it in the middle of a line.
-  namesOf(names, file, current).then(done, () => done([]))
 }
 
+function configFile(words: readonly string[]): string {
+  const at = words.findIndex((word) => word === '--config' || word === '-c')
+  return (at < 0 ? undefined : words[at + 1]) ?? defaultConfigFile
+}
+
+/** Rejects where no bridge can be asked. */
 async function namesOf(names: Names, file: string, current: string): Promise<string[]> {
   const { config } = loadConfig(file)
   if (names === 'members') {

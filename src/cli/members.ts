@@ -79,7 +79,8 @@ export function renderMembers(
       ...readiness.reasons.map((reason): Cell => ({ text: `not ready: ${reason}`, tone })),
     ],
   }
-  return renderTable(columns, [own, ...members.map((member) => memberRow(member, nowMs))], style)
+  const byName = [...members].sort((one, other) => (one.name < other.name ? -1 : 1))
+  return renderTable(columns, [own, ...byName.map((member) => memberRow(member, nowMs))], style)
 }
 
 function memberRow(member: MemberView, nowMs: number): Row {
@@ -131,8 +132,14 @@ function identity(
   asterisk: string | undefined,
   version: string,
 ): Cell {
-  const parts = [jid, eid ?? 'EID not known yet', asterisk ?? 'Asterisk ?', `hintbridge ${version}`]
+  const pbx = asterisk === undefined ? 'Asterisk ?' : shortVersion(asterisk)
+  const parts = [jid, eid ?? 'EID not known yet', pbx, `hintbridge ${version}`]
   return { text: parts.join(', '), tone: 'faint' }
+}
+
+/** `Asterisk PBX 22.10.1` of `Asterisk PBX 22.10.1+dfsg+~cs6.17.60671434-1`: what a distribution adds is in the JSON. */
+function shortVersion(version: string): string {
+  return version.replace(/[+~]\S*$/, '')
 }
 
 function renderServerMembers(
@@ -147,7 +154,7 @@ function renderServerMembers(
       { title: 'PBX', least: 6 },
     ],
     members.map(({ item }) => ({
-      cells: [item.name, item.id, item.eid, item.pbxVersion ?? '-'],
+      cells: [item.name, item.id, item.eid, shortVersion(item.pbxVersion ?? '-')],
     })),
     style,
   )
