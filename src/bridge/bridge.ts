@@ -4,7 +4,7 @@
  */
 import { Agenda } from './agenda.js'
 import type { Command } from './commands.js'
-import { type BridgeSettings, type Context, bareJid, count, log, refused } from './context.js'
+import { type BridgeSettings, type Context, bareJid, count, refused } from './context.js'
 import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
@@ -18,6 +18,7 @@ import { type Overview, memberOverview } from './overview.js'
 import { SnapshotServer } from './snapshot-server.js'
 import type { EntityId, FeedEntry, Kind, StateEntry } from './state.js'
 import { Standing } from './standing.js'
+import { Tally } from './tally.js'
 import { Window } from './window.js'
 
 export interface BridgeOptions {
@@ -42,6 +43,7 @@ export class Bridge {
   readonly #standing: Standing
   readonly #departure: Departure
   readonly #inspection: Inspection
+  readonly #strangers: Tally
   #isAsteriskFound = false
 
   constructor(options: BridgeOptions) {
@@ -56,6 +58,7 @@ export class Bridge {
       newEpoch: () => options.newEpoch(),
     }
     const context = this.#context
+    this.#strangers = new Tally(context, 'request of a stranger refused')
     this.#injection = new Injection(context, journal)
     this.#local = new LocalStates(context, {
       onChange: (entry, before) => this.#localChanged(entry, before),
@@ -321,7 +324,7 @@ export class Bridge {
     if (this.#context.settings.isTrusted(bareJid(from))) return true
     count(this.#context, 'refused_requests', { reason: 'trust does not name the JID' })
     refused(this.#context, { what: 'request', from, reason: 'trust does not name the JID' })
-    log(this.#context, 'warn', 'request of a stranger refused', { from })
+    this.#strangers.note({ from })
     this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'forbidden' })
     return false
   }

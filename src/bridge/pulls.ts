@@ -1,12 +1,16 @@
 /** Pulls snapshots from the peers, one at a time; the others wait (rules 14 to 16). */
 import type { Context } from './context.js'
 import type { Failure } from './events.js'
-import type { Page } from './messages.js'
+import { type Page, maxEntries } from './messages.js'
 import type { Peer } from './peer.js'
 
 const restartMs = 200
 const busyMs = 300
 const retryMs = 2_000
+/** A page that did not come in time is asked for at this share of its size … */
+const lostShare = 4
+/** … but not smaller than so many entries, for then it is not the size. */
+const leastEntries = 4
 
 export interface PullsOutlets {
   /** The peer answered; `false` where it must not be believed, left, or is not ready. */
@@ -19,6 +23,8 @@ export class Pulls {
   readonly #waiting = new Set<Peer>()
   #active: { readonly peer: Peer; token: number } | undefined
   #token = 0
+  /** How many entries a page from that peer may have, where the way to it is slow (rule 14). */
+  readonly #sizes = new WeakMap<Peer, number>()
 
   constructor(
     private readonly context: Context,
@@ -62,6 +68,7 @@ export class Pulls {
       this.#next()
       return
     }
+    this.#grow(peer, page)
     switch (peer.replica.takePage(page)) {
       case 'more':
         this.#ask(peer)
@@ -83,6 +90,7 @@ export class Pulls {
     const peer = this.#take(token)
     if (!peer) return
     this.#leaveActive()
+    if (failure.condition === 'timeout') this.#shrink(peer)
     if (failure.condition === 'resource-constraint') this.requestLater(peer, busyMs)
     else if (failure.condition !== 'disconnected') this.outlets.onUnanswered(peer, failure)
     this.#next()
@@ -92,6 +100,18 @@ export class Pulls {
   reset(): void {
     this.#waiting.clear()
     this.#leaveActive()
+  }
+
+  #shrink(peer: Peer): void {
+    const size = this.#sizes.get(peer) ?? maxEntries
+    this.#sizes.set(peer, Math.max(leastEntries, Math.floor(size / lostShare)))
+  }
+
+  /** A full page came in time: the next may be larger by half. */
+  #grow(peer: Peer, { entries }: Page): void {
+    const size = this.#sizes.get(peer)
+    if (size === undefined || entries.length < size) return
+    this.#sizes.set(peer, Math.min(maxEntries, Math.ceil(size * 1.5)))
   }
 
   #take(token: number): Peer | undefined {
@@ -116,7 +136,8 @@ export class Pulls {
   #ask(peer: Peer): void {
     this.#token += 1
     this.#active = { peer, token: this.#token }
-    const query = peer.replica.nextQuery
+    const max = this.#sizes.get(peer) ?? maxEntries
+    const query = { ...peer.replica.nextQuery, max }
     this.context.emit({ to: 'cluster', do: 'pull', jid: peer.item.jid, query, token: this.#token })
   }
 }

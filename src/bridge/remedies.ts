@@ -11,7 +11,9 @@ const nameService: Remedy = ({ service }) =>
   `does xmpp.pubsub name the pubsub service of your server? It says ${service}`
 const allowNodes: Remedy = ({ jid }) =>
   `let ${jid} create nodes (Prosody: admins of the pubsub component, then restart Prosody; ejabberd: access_createnode), ` +
-  `or delete the node that another account owns`
+  `or, where another account owns the nodes of this EID, say that of a bridge before this one: run 'hintbridge leave' with ` +
+  `that account's configuration, or remove that account (ejabberdctl unregister), which deletes its nodes. It is tried ` +
+  `again every 30 s`
 const openMembers: Remedy = ({ jid }) =>
   `let ${jid} publish to and subscribe to the node of the members: its publish_model and access_model are to be open`
 const openFeed: Remedy = () => 'the access_model of that node is to be open, as its bridge makes it'

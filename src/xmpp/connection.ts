@@ -32,7 +32,7 @@ export interface ConnectionOptions {
   readonly silenceLimitMs: number
   /** What is waited after another bridge took this JID (rule 20: `stale_after`). */
   readonly conflictWaitMs: number
-  /** What is waited after the server refused the credentials; 5 min unless told otherwise. */
+  /** What is waited after the server first refused the credentials, and then longer; 5 min unless told otherwise. */
   readonly credentialsWaitMs?: number
   /** From connecting to the bound resource; 10 s unless told otherwise. */
   readonly connectTimeoutMs?: number
@@ -73,8 +73,13 @@ interface Registration {
 const stanzasNamespace = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const pingNamespace = 'urn:xmpp:ping'
 
-/** COMPAT ejabberd: mod_fail2ban bans an address for an hour after 20 wrong passwords. */
-const defaultCredentialsWaitMs = 5 * 60_000
+/**
+ * COMPAT ejabberd: mod_fail2ban bans an address after 20 wrong passwords, and forgets them an hour, or up to 10 minutes more,
+ * after the last one. So the wait grows threefold, to more than that: four fall within one count, however long it goes on.
+ */
+const firstCredentialsWaitMs = 5 * 60_000
+const credentialsGrowth = 3
+const maxCredentialsWaitMs = 75 * 60_000
 
 /** A stream that lived shorter than this, in ms, does not start the backoff afresh: else a server could be stormed. */
 const stableMs = 10_000
@@ -101,6 +106,8 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private isHopeful = false
   /** Has any service of this round refused the credentials? */
   private isUnwelcome = false
+  /** How often the credentials were refused since they were last taken, or changed. */
+  private refusals = 0
   /** What went wrong last at each service, so that the same is told once. */
   private readonly toldConditions = new Map<string, string>()
 
@@ -171,6 +178,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   retryNow(): void {
     if (this.current.state === 'online' || this.isConflictWait) return
     this.backoff.reset()
+    this.refusals = 0
     this.failuresOfRound = 0
     this.isHopeful = false
     this.isUnwelcome = false
@@ -224,6 +232,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     // It may have ended between the binding and this turn.
     if (this.stream?.isOnline !== true) return
     this.onlineSince = performance.now()
+    this.refusals = 0
     this.toldConditions.clear()
     this.failuresOfRound = 0
     this.isHopeful = false
@@ -252,8 +261,12 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     return delayMs
   }
 
-  private get credentialsWaitMs(): number {
-    return this.options.credentialsWaitMs ?? defaultCredentialsWaitMs
+  /** Each call counts as one refusal. */
+  private nextCredentialsWaitMs(): number {
+    const firstMs = this.options.credentialsWaitMs ?? firstCredentialsWaitMs
+    const waitMs = Math.min(firstMs * credentialsGrowth ** this.refusals, maxCredentialsWaitMs)
+    this.refusals += 1
+    return waitMs
   }
 
   /** Decides the next service and what is waited before it, in ms. The table is in conditions.ts. */
@@ -262,7 +275,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     if (wasOnline) {
       if (performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
       if (reaction === 'next') this.turn = (this.turn + 1) % this.services.length
-      if (reaction === 'credentials') return this.credentialsWaitMs
+      if (reaction === 'credentials') return this.nextCredentialsWaitMs()
       return reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
     }
     this.turn = (this.turn + 1) % this.services.length
@@ -276,7 +289,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.isHopeful = false
     this.isUnwelcome = false
     // However hopeful the others are: each round is one more wrong password there.
-    if (isUnwelcome) return this.credentialsWaitMs
+    if (isUnwelcome) return this.nextCredentialsWaitMs()
     return isHopeful ? this.backoff.next() : this.backoff.slow()
   }
 

@@ -69,6 +69,19 @@ describe('a member that is seen', () => {
     expect(dialogue.take('pull')).toHaveLength(1)
   })
 
+  it('whose page does not come in time is asked for smaller ones (rule 14)', () => {
+    const dialogue = joined().batch(2, 3)
+    const sizes: number[] = []
+    for (let round = 0; round < 3; round += 1) {
+      const { token, query } = dialogue.takeOne('pull')
+      sizes.push(query.max)
+      dialogue.post({ type: 'PullFailed', token, failure: failed('timeout') })
+      // Its batches still come: it lives, and is asked again.
+      dialogue.batch(2, 4 + round)
+    }
+    expect(sizes).toEqual([500, 125, 31])
+  })
+
   it('is pulled in the end however busy its feed is (rule 15)', () => {
     const dialogue = joined().batch(2, 3)
     dialogue.batch(2, 4).batch(2, 5)
@@ -736,5 +749,20 @@ describe('a rival for the own EID', () => {
     const cleared = dialogue.take('health').filter(({ key }) => key === `eid:${jidOf(2)}`)
     expect(cleared).toMatchObject([{ severity: 'error' }])
     expect(cleared[0]?.text).toBeUndefined()
+  })
+})
+
+describe('requests of a stranger', () => {
+  it('are each refused, and logged once, then by their number each minute (rule 18)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    const from = 'mallory@example.org/x'
+    for (let request = 0; request < 1_000; request += 1) {
+      dialogue.post({ type: 'StatusRequested', request, from })
+    }
+    expect(dialogue.take('refuse')).toHaveLength(1_000)
+    expect(dialogue.take('log').map(({ fields }) => fields)).toEqual([{ from }])
+    dialogue.pass(60_000)
+    expect(dialogue.take('log').map(({ fields }) => fields)).toEqual([{ from, times: 999 }])
+    expect(dialogue.pass(60_000).take('log')).toEqual([])
   })
 })

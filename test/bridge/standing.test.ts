@@ -32,7 +32,9 @@ describe('a member that comes', () => {
     dialogue.post({ type: 'OwnNodesFailed', failure: failed('forbidden', false) })
     expect(dialogue.health('nodes')).toBe(
       `the server says forbidden: let ${jidOf(1)} create nodes (Prosody: admins of the pubsub component, then restart ` +
-        'Prosody; ejabberd: access_createnode), or delete the node that another account owns',
+        `Prosody; ejabberd: access_createnode), or, where another account owns the nodes of this EID, say that of a bridge ` +
+        `before this one: run 'hintbridge leave' with that account's configuration, or remove that account (ejabberdctl ` +
+        `unregister), which deletes its nodes. It is tried again every 30 s`,
     )
     dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
     expect(unreadiness(dialogue.bridge.overview())).toEqual(['the own pubsub nodes are not made'])

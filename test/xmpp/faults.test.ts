@@ -214,6 +214,20 @@ describe('a server that refuses', () => {
     expect(streamRow('policy-violation').remedy).toMatch(/correct the password.*unban_ip/)
   })
 
+  it('and goes on refusing the password is asked more and more rarely, for ejabberd counts for an hour', async () => {
+    connect([faulty], { credentialsWaitMs: 1 })
+    for (let round = 0; round < 4; round += 1) {
+      const peer = await faulty.accept()
+      await peer.offer(plain)
+      await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+      peer.write(saslFailure('not-authorized'))
+      await peer.closed()
+    }
+    const waits = (): number[] =>
+      statuses.flatMap((status) => (status.state === 'waiting' ? [status.delayMs] : []))
+    await expect.poll(waits).toEqual([1, 3, 9, 27])
+  })
+
   it('is complained of once each, however the services take turns', async () => {
     connect([faulty, good], { backoff: { firstMs: 1, capMs: 2, random: () => 0 } })
     for (let round = 0; round < 3; round += 1) {
