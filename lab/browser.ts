@@ -4,6 +4,7 @@ import { type Browser, chromium } from 'playwright-core'
 /** Nothing but what a test asks for leaves it. */
 const quiet = [
   '--disable-gpu',
+  '--disable-lcd-text', // pictures are the same everywhere, and smaller
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',

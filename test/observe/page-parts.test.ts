@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { covers, rowsInSight, scrollTo } from '../../src/observe/page/rows.js'
 import { formatView, parseView } from '../../src/observe/page/view.js'
-import { countWords, duration, Names, stateWord, toneOf } from '../../src/observe/page/wording.js'
+import {
+  asteriskVersion,
+  countWords,
+  duration,
+  Names,
+  stateWord,
+  toneOf,
+} from '../../src/observe/page/wording.js'
 
 describe('the rows in sight', () => {
   const sight = { scrollTop: 0, height: 320, rowHeight: 32, count: 20_000 }
@@ -77,6 +84,11 @@ describe('the words', () => {
     ['0/7', 'idle'],
   ])('of %s light the lamp as %s', (state, tone) => {
     expect(toneOf(state)).toBe(tone)
+  })
+
+  it('name a version of Asterisk without what a distribution adds', () => {
+    expect(asteriskVersion('Asterisk PBX 22.10.1+dfsg+~cs6.17')).toBe('22.10.1')
+    expect(asteriskVersion('FPBX-17(21.4.0)')).toBe('FPBX-17(21.4.0)')
   })
 
   it('count', () => {

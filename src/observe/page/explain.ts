@@ -104,34 +104,27 @@ export class Explain {
   #addition({ steps, parts }: ExplainAnswer): HTMLElement {
     const jids = new Map(parts.map(({ eid, jid }) => [eid, jid]))
     return table(
-      ['Member', 'Says', 'Sum so far', 'Why'],
+      ['Member', 'Says', 'Sum so far'],
       steps.map(({ eid, state, sumSoFar, why }) => {
         const jid = jids.get(eid)
-        return [
-          this.#options.names.of({ eid, ...(jid !== undefined && { jid }) }),
-          lamp(state),
-          lamp(sumSoFar),
-          why,
-        ]
+        const member = this.#options.names.of({ eid, ...(jid !== undefined && { jid }) })
+        return { cells: [member, lamp(state), lamp(sumSoFar)], details: why }
       }),
     )
   }
 
   #given({ parts, injections }: ExplainAnswer): HTMLElement {
     const byOrigin = new Map(injections.map((injection) => [injection.eid, injection]))
-    const rows = parts.map((part) => {
+    const rows = parts.map((part): Row => {
       const sent = byOrigin.get(part.eid)
-      return [
+      const notes = [part.note, sent?.failure].filter((note) => note !== undefined)
+      const cells = [
         this.#options.names.of(part),
-        element(
-          'span',
-          {},
-          standings[part.standing],
-          part.note === undefined ? undefined : element('div', { class: 'muted small' }, part.note),
-        ),
+        standings[part.standing],
         timeElement(sent?.sentAt) ?? '–',
         answered(part.isOwn, sent),
       ]
+      return { cells, details: [...new Set(notes)].join('; ') }
     })
     return table(['Member', 'Standing', 'Sent', 'Answer'], rows)
   }
@@ -140,15 +133,9 @@ export class Explain {
 function answered(isOwn: boolean, sent: InjectionView | undefined): Content {
   if (isOwn) return 'its own'
   if (sent === undefined) return '–'
-  const { acknowledgedAt, status, failure } = sent
-  return element(
-    'span',
-    {},
-    status ?? 'none yet',
-    acknowledgedAt === undefined ? undefined : ' at ',
-    timeElement(acknowledgedAt),
-    failure === undefined ? undefined : element('div', { class: 'small why' }, failure),
-  )
+  const { acknowledgedAt, status } = sent
+  const at = timeElement(acknowledgedAt)
+  return element('span', {}, status ?? 'none yet', at && ' at ', at)
 }
 
 function remarks({ remarks: said }: ExplainAnswer): Node[] {
@@ -173,15 +160,25 @@ function remarks({ remarks: said }: ExplainAnswer): Node[] {
   ]
 }
 
-function table(heads: readonly string[], rows: readonly (readonly Content[])[]): HTMLElement {
-  const body = rows.map(([first, ...others]) =>
+interface Row {
+  readonly cells: readonly Content[]
+  /** What is to be said of it over its whole width. */
+  readonly details: string
+}
+
+function table(heads: readonly string[], rows: readonly Row[]): HTMLElement {
+  const columns = String(heads.length)
+  const body = rows.flatMap(({ cells: [first, ...others], details }) => [
     element(
       'tr',
       {},
       element('th', { scope: 'row' }, first),
       ...others.map((content) => element('td', {}, content)),
     ),
-  )
+    ...(details === ''
+      ? []
+      : [element('tr', { class: 'details' }, element('td', { colspan: columns }, details))]),
+  ])
   const head = element('tr', {}, ...heads.map((name) => element('th', { scope: 'col' }, name)))
   return element('table', {}, element('thead', {}, head), element('tbody', {}, ...body))
 }

@@ -41,7 +41,9 @@ function show(next: View): void {
   }
   if (match.value.trim() !== view.match) match.value = view.match
   order.value = view.order
-  setText(the('column-id', HTMLElement), view.kind === 'device_state' ? 'Device' : 'Mailbox')
+  const [id, sum] = view.kind === 'device_state' ? ['Device', 'Sum'] : ['Mailbox', 'New/old']
+  setText(the('column-id', HTMLElement), id)
+  setText(the('column-sum', HTMLElement), sum)
   list.show(view)
 }
 

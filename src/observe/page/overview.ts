@@ -1,7 +1,7 @@
 /** What surrounds the list: this server, the other members, what is shared, problems, refused items. */
 import type { MemberView, OverviewAnswer, RefusedAnswer, SelfView } from '../api.js'
 import { element, setText, the, timeElement, type Content } from './dom.js'
-import { duration, type Names, number } from './wording.js'
+import { asteriskVersion, duration, type Names, number } from './wording.js'
 
 const kindNames = { device_state: 'Device states', message_waiting: 'Message counts' } as const
 
@@ -34,7 +34,9 @@ function showMembers({ members }: OverviewAnswer, names: Names): void {
   the('members', HTMLElement).hidden = members.length === 0
   fill(
     'members',
-    members.flatMap((member) => memberRows(member, names)),
+    [...members]
+      .sort((a, b) => names.of(a).localeCompare(names.of(b)))
+      .flatMap((member) => memberRows(member, names)),
   )
 }
 
@@ -86,8 +88,8 @@ function showProblems({ problems }: OverviewAnswer): void {
 }
 
 function ownFacts(self: SelfView): Node[] {
-  const version = self.asterisk?.replace(/^Asterisk PBX /, '')
-  const asterisk = self.isAsteriskFound ? (version ?? 'answers') : 'does not answer'
+  const version = self.asterisk === undefined ? 'answers' : asteriskVersion(self.asterisk)
+  const asterisk = self.isAsteriskFound ? version : 'does not answer'
   const waiting = self.feedPending + self.injectionPending
   return [
     ...fact('Asterisk', asterisk, self.isAsteriskFound),
@@ -158,8 +160,7 @@ function lifeBadge({ life, refusal, isLeaving, isStale, isSynced }: MemberView):
 }
 
 function details({ name, eid, pbxVersion, lastHeardAt, aliveSince, sequence }: MemberView): Node[] {
-  const version =
-    pbxVersion === undefined ? undefined : ` · ${pbxVersion.replace(/^Asterisk PBX /, 'Asterisk ')}`
+  const version = pbxVersion === undefined ? '' : ` · Asterisk ${asteriskVersion(pbxVersion)}`
   const heard = timeElement(lastHeardAt)
   const since = timeElement(aliveSince)
   return [

@@ -36,6 +36,11 @@ export function countWords(kind: Kind, matched: number, total: number): string {
   return matched === total ? all : `${number(matched)} of ${all}`
 }
 
+/** `22.5.2` of `Asterisk PBX 22.5.2+dfsg…`: without what a distribution adds. */
+export function asteriskVersion(server: string): string {
+  return server.replace(/^Asterisk PBX /, '').replace(/\+.*$/, '')
+}
+
 export function number(value: number): string {
   return value.toLocaleString('en-GB')
 }

@@ -5,8 +5,8 @@ import { FixtureServer } from './fixture.js'
 
 const folder = process.argv[2] ?? join(import.meta.dirname, '../../../docs/images')
 const pictures = [
-  { name: 'status-page', colorScheme: 'light', width: 1280, height: 800, explain: false },
-  { name: 'status-page-dark', colorScheme: 'dark', width: 1280, height: 800, explain: true },
+  { name: 'status-page', colorScheme: 'light', width: 1200, height: 720, explain: false },
+  { name: 'status-page-dark', colorScheme: 'dark', width: 1200, height: 720, explain: true },
   { name: 'status-page-phone', colorScheme: 'light', width: 320, height: 640, explain: false },
 ] as const
 
