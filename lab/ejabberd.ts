@@ -179,6 +179,7 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
       mod_http_api: {},
       mod_ping: {},
       mod_roster: {},
+      mod_time: {},
       mod_pubsub: {
         host: setting.pubsub,
         access_createnode: 'bridges',

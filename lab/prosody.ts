@@ -101,7 +101,7 @@ c2s_ports = { ${setting.port} }
 c2s_direct_tls_ports = { ${setting.directTlsPort} }
 c2s_require_encryption = true
 authentication = "internal_hashed"
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq"${options.rate === undefined ? '' : ', "limits"'} }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq"${options.rate === undefined ? '' : ', "limits"'} }
 modules_disabled = { "s2s" }
 ${options.rate === undefined ? '' : `limits = { c2s = { rate = "${options.rate / 1_000}kb/s" } }`}
 ssl = { certificate = ${lua(certificate.certFile)}, key = ${lua(certificate.keyFile)} }

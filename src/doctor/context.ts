@@ -42,7 +42,13 @@ export class Surroundings implements DoctorContext {
 
   constructor(readonly config: Config) {}
 
-  console(command: string): Promise<string> {
+  /** One question finds out whether there is a console at all: one that hangs is waited for once. */
+  async console(command: string): Promise<string> {
+    await this.#output('core show version')
+    return this.#output(command)
+  }
+
+  #output(command: string): Promise<string> {
     const known = this.#outputs.get(command)
     if (known !== undefined) return known
     const output = runConsole(this.config.asterisk, command)

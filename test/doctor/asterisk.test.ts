@@ -85,9 +85,21 @@ describe('the entity ID', () => {
     ['other than learnt', '02:00:00:00:00:0b', undefined, '02:00:00:00:00:0a', 'warning'],
   ])('%s is judged', (_, text, configured, learnt, severity) => {
     const config = configured === undefined ? {} : { eid: configured }
-    const finding = judgeEntityId(settings(text), config, configured ?? learnt)
+    const finding = judgeEntityId(settings(text), config, configured ?? learnt, true)
     expect(finding.severity).toBe(severity)
     expect(finding.remedy === undefined).toBe(severity === 'ok')
+  })
+})
+
+describe('an entity ID that asterisk.conf does not name', () => {
+  it('is a note, as it changes with the machine', () => {
+    const finding = judgeEntityId('  Entity ID:  52:54:00:12:34:56\n', {}, undefined, false)
+    expect(finding).toMatchObject({
+      severity: 'note',
+      remedy: expect.stringMatching(
+        /^set entityid in the \[options\] of asterisk\.conf/,
+      ) as unknown,
+    })
   })
 })
 
