@@ -57,7 +57,7 @@ export class SwarmMember {
         isClaimed: () => false,
         isTrusted: () => true,
         liveness,
-        lanes: 4,
+        lanes: 32,
       },
       journal: [],
       nowMs: performance.now(),

@@ -11,8 +11,10 @@ import { Pace } from './pace.js'
 import { type FeedEntry, type Key, keyOf, tally } from './state.js'
 import { takeFitting, wireOctets } from './wire.js'
 
-/** A publish that took longer than this is followed by a rest as long, so that members do not drown their server. */
+/** A publish that took longer than this is followed by a rest as long, so that members do not drown their server … */
 const restAboveMs = 20
+/** … and than this for each entry: a large batch takes its time on an idle server too. */
+const restAboveMsPerEntry = 0.1
 const retryMs = 500
 /** A batch that was lost so often, and is larger than what is sent at once by now, is given up. */
 const maxLosses = 2
@@ -132,7 +134,7 @@ export class Feed {
   published(sequence: number): void {
     if (sequence !== this.#inFlight?.sequence) return
     const tookMs = this.context.nowMs - this.#sentMs
-    const wasBye = this.#inFlight.isBye
+    const { isBye: wasBye, entries } = this.#inFlight
     this.#lag.settled(this.#oldestMs)
     this.#pace.answered(tookMs, this.#wasFull)
     this.#lag.waiting(this.#pending.size)
@@ -143,7 +145,7 @@ export class Feed {
       // Not even a heartbeat follows: a publish could make the node again.
       this.close()
       this.outlets.onByePublished()
-    } else if (tookMs > restAboveMs) {
+    } else if (tookMs > restAboveMs + entries.length * restAboveMsPerEntry) {
       const untilMs = this.context.nowMs + tookMs
       this.context.agenda.set('feed-rest', untilMs, () => this.#pump())
     } else {

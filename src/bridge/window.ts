@@ -10,6 +10,11 @@ import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 
 const retryMs = 1_000
 const maxRestMs = 5_000
+/** A change is on its way to the peers first: on a server with one thread they would wait for this write. */
+const behindMs = 100
+const leastRestMs = 20
+/** A write to a store that syncs to its disk stops Prosody for 10 ms (seen), and the changes of all with it. */
+const restFactor = 2
 
 export class Window {
   readonly #dirty = new Set<Key>()
@@ -33,7 +38,8 @@ export class Window {
 
   change(kind: Kind, id: string): void {
     this.#dirty.add(keyOf(kind, id))
-    this.#pump()
+    const isAtRest = this.#writing === undefined && !this.context.agenda.has('window-rest')
+    if (this.#isOpen && isAtRest) this.#rest(behindMs)
   }
 
   /** The nodes exist and keep at most `itemCap` items each; what they hold is compared with the table. */
@@ -82,7 +88,8 @@ export class Window {
     const tookMs = this.context.nowMs - this.#writingSinceMs
     this.#writing = undefined
     health(this.context, 'window', 'warning')
-    this.#rest(Math.min(tookMs * (1 + this.memberCount()), maxRestMs))
+    const restMs = Math.max(tookMs * restFactor * (1 + this.memberCount()), leastRestMs)
+    this.#rest(Math.min(restMs, maxRestMs))
   }
 
   failed(failure: Failure): void {

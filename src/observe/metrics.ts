@@ -50,7 +50,8 @@ export class Metrics {
   constructor({ snapshot, help = {} }: MetricsOptions) {
     this.#snapshot = snapshot
     this.#help = help
-    collectDefaultMetrics({ register: this.#registry })
+    // By default it would wake this process a hundred times a second.
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 1_000 })
   }
 
   /** Adds to `hintbridge_<name>_total`. A counter keeps the label names of its first use; others are left out. */

@@ -17,6 +17,8 @@ const streamErrors = 'urn:ietf:params:xml:ns:xmpp-streams'
 export class StreamClient extends Client {
   private readonly sockets = new Set<TransportSocket | Socket>()
   private decoder = new StringDecoder('utf8')
+  /** Is the resource bound, so that all that is left are stanzas? */
+  private isBound = false
 
   constructor(
     private readonly service: ServiceUri,
@@ -42,6 +44,22 @@ export class StreamClient extends Client {
     }
     await connected
     await this.open({ domain })
+  }
+
+  /** The negotiation is over: from now on stanzas take the short way. */
+  bound(): void {
+    this.isBound = true
+  }
+
+  /** Writes a stanza; the stock client would parse its JIDs and run a chain of promises for filters that are not there. */
+  override send(stanza: Element): Promise<void> {
+    return this.isBound ? this.write(stanza.toString()) : super.send(stanza)
+  }
+
+  /** What the middleware has no part in goes straight to who listens to stanzas; requests are left to it. */
+  override _onElement(element: Element): void {
+    if (this.isBound && isForListener(element)) this.emit('stanza', element)
+    else super._onElement(element)
   }
 
   /** Ends whatever sockets there are: at once, or after what was written has gone out. */
@@ -115,4 +133,9 @@ export class StreamClient extends Client {
       ),
     )
   }
+}
+
+function isForListener({ name, attrs }: Element): boolean {
+  if (name === 'message' || name === 'presence') return true
+  return name === 'iq' && (attrs['type'] === 'result' || attrs['type'] === 'error')
 }

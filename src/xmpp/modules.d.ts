@@ -80,6 +80,7 @@ declare module '@xmpp/client-core' {
     socketParameters(service: string): object | undefined
     _attachSocket(socket: TransportSocket): void
     _onData(chunk: Buffer): void
+    _onElement(element: Element): void
     _onStreamError(element: Element): void
   }
 }

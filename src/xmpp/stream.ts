@@ -209,6 +209,7 @@ export class XmppStream {
     if (this.failure !== undefined) return
     clearTimeout(this.watchdog)
     this.boundJid = this.client.jid?.toString() ?? ''
+    this.client.bound()
     this.settleOpening?.(undefined)
   }
 

@@ -187,7 +187,7 @@ describe('reading', () => {
 
   it.each([
     ['an entity that XML does not have', '<message><body>&bogus;</body></message>'],
-    ['a stanza from nobody', "<message from='@'/>"],
+    ['a request from nobody', "<iq type='get' id='1' from='@'><x/></iq>"],
     ['tags that do not match', '<message></body>'],
   ])('ends the stream at %s, and connects again', async (_title, text) => {
     const [connection, peer] = await online()

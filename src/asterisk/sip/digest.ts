@@ -34,11 +34,29 @@ export interface DigestInput extends Credentials {
 
 /** The `response` value of RFC 7616 section 3.4.1. */
 export function digestResponse(input: DigestInput): string {
+  return responseOf(input, secretOf(input))
+}
+
+/** What of a response stays the same for a realm, method and URI: the hashes of A1 and A2. */
+interface DigestSecret {
+  readonly a1: string
+  readonly a2: string
+}
+
+function secretOf(input: Omit<DigestInput, 'nonce' | 'qop'>): DigestSecret {
   const name = hashNames[input.algorithm]
-  const a1 = hash(name, `${input.user}:${input.realm}:${input.password}`)
-  const a2 = hash(name, `${input.method}:${input.uri}`)
-  const middle = input.qop ? `:${input.qop.nc}:${input.qop.cnonce}:auth` : ''
-  return hash(name, `${a1}:${input.nonce}${middle}:${a2}`)
+  return {
+    a1: hash(name, `${input.user}:${input.realm}:${input.password}`),
+    a2: hash(name, `${input.method}:${input.uri}`),
+  }
+}
+
+function responseOf(
+  { algorithm, nonce, qop }: Pick<DigestInput, 'algorithm' | 'nonce' | 'qop'>,
+  { a1, a2 }: DigestSecret,
+): string {
+  const middle = qop ? `:${qop.nc}:${qop.cnonce}:auth` : ''
+  return hash(hashNames[algorithm], `${a1}:${nonce}${middle}:${a2}`)
 }
 
 /** The parameters of a `Digest` header value by lower-case name, or `undefined` where it is none. */
@@ -84,11 +102,21 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
+/** The part of the answers to one challenge that stays the same. */
+interface Prepared {
+  readonly challenge: Challenge
+  readonly method: string
+  readonly uri: string
+  readonly secret: DigestSecret
+  readonly head: string
+}
+
 /** The side that is challenged: keeps the latest challenge and answers with it, nc rising, until another comes. */
 export class DigestClient {
   private challenge: Challenge | undefined
   private cnonce = ''
   private nonceCount = 0
+  private prepared: Prepared | undefined
 
   constructor(
     private readonly credentials: Credentials,
@@ -115,23 +143,36 @@ export class DigestClient {
   /** The value of the Authorization header for the next request; `undefined` before any challenge. */
   authorize(method: string, uri: string): string | undefined {
     if (!this.challenge) return undefined
-    const { realm, nonce, opaque, algorithm, hasQop } = this.challenge
+    const { nonce, opaque, algorithm, hasQop } = this.challenge
+    const { secret, head } = this.prepare(this.challenge, method, uri)
     this.nonceCount++
     const nc = this.nonceCount.toString(16).padStart(8, '0')
     const { cnonce } = this
-    const input = { ...this.credentials, algorithm, realm, method, uri, nonce }
-    const response = digestResponse(hasQop ? { ...input, qop: { nc, cnonce } } : input)
-    const parts = [
-      `username=${quoted(this.credentials.user)}`,
+    const response = responseOf(
+      { algorithm, nonce, ...(hasQop && { qop: { nc, cnonce } }) },
+      secret,
+    )
+    let value = `${head}, response="${response}"`
+    if (hasQop) value += `, cnonce="${cnonce}", qop=auth, nc=${nc}`
+    if (opaque !== undefined) value += `, opaque=${quoted(opaque)}`
+    return value
+  }
+
+  /** What is the same in all answers to one challenge for one method and URI is made once: it is the hot path. */
+  private prepare(challenge: Challenge, method: string, uri: string): Prepared {
+    const known = this.prepared
+    if (known?.challenge === challenge && known.method === method && known.uri === uri) return known
+    const { realm, nonce, algorithm } = challenge
+    const head = [
+      `Digest username=${quoted(this.credentials.user)}`,
       `realm=${quoted(realm)}`,
       `nonce=${quoted(nonce)}`,
       `uri=${quoted(uri)}`,
-      `response="${response}"`,
       `algorithm=${algorithm}`,
-    ]
-    if (hasQop) parts.push(`cnonce="${cnonce}"`, 'qop=auth', `nc=${nc}`)
-    if (opaque !== undefined) parts.push(`opaque=${quoted(opaque)}`)
-    return `Digest ${parts.join(', ')}`
+    ].join(', ')
+    const secret = secretOf({ ...this.credentials, algorithm, realm, method, uri })
+    this.prepared = { challenge, method, uri, secret, head }
+    return this.prepared
   }
 }
 

@@ -29,7 +29,7 @@ export interface SipEdgeOptions {
   readonly entityId?: EntityId
   /** That EID is configured, and so never given up for another. */
   readonly isEntityIdConfigured?: boolean
-  /** Publications in parallel for injections; 4 by default, more gave nothing (facts-asterisk). */
+  /** Publications in parallel for injections; 32 by default (docs/performance.md). */
   readonly lanes?: number
   /** May `listen` be another address than loopback? */
   readonly allowNonLoopback?: boolean
@@ -50,6 +50,12 @@ export interface SipEdgeOptions {
 
 /** A refresh asked before the EID is known goes under this: well-formed, and nobody's. */
 const placeholderEntityId = '02:00:00:00:00:00'
+
+/**
+ * So many that both sides find several messages each time they wake up: with 4 they slept and woke for each, which cost
+ * a third more time of both.
+ */
+const defaultLanes = 32
 
 /** Un-publishing may take this long at a stop. */
 const farewellMs = 1_000
@@ -74,7 +80,7 @@ export class SipEdge {
 
   constructor(private readonly options: SipEdgeOptions) {
     const { asterisk, listen, resource, log, count, post, health } = options
-    this.lanes = options.lanes ?? 4
+    this.lanes = options.lanes ?? defaultLanes
     this.clock = options.clock ?? systemClock
     this.uri = `sip:${resource}@${bracketed(asterisk.host)}:${asterisk.port}`
     this.identity = new Identity(options.entityId, (eid) => this.learn(eid))

@@ -173,18 +173,20 @@ function headerName(spelling: string): string {
   return name
 }
 
-const singular = [
-  'call-id',
-  'cseq',
-  'from',
-  'to',
-  'content-length',
-  'content-type',
-  'event',
-  'expires',
-  'sip-if-match',
-  'sip-etag',
-]
+const singular = new Map(
+  [
+    'call-id',
+    'cseq',
+    'from',
+    'to',
+    'content-length',
+    'content-type',
+    'event',
+    'expires',
+    'sip-if-match',
+    'sip-etag',
+  ].map((name, index) => [name, 1 << index] as const),
+)
 
 function checkMessage(startLine: StartLine, fields: HeaderField[], rest: Buffer): SipMessage {
   const headers = new Headers(fields)
@@ -218,10 +220,11 @@ function findProblem(
   if (message.type === 'request' && message.sequenceMethod !== message.method) {
     return 'cseq names another method'
   }
-  const seen = new Set<string>()
+  let seen = 0
   for (const [name] of fields) {
-    if (seen.has(name) && singular.includes(name)) return `two ${name} headers`
-    seen.add(name)
+    const bit = singular.get(name) ?? 0
+    if ((seen & bit) !== 0) return `two ${name} headers`
+    seen |= bit
   }
   return undefined
 }
