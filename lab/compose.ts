@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -85,7 +85,9 @@ export class Composition {
         await start(other)
         await this.#await(other, condition)
       }
-      this.#containers.set(name, await this.#run(name))
+      const container = await this.#run(name)
+      this.#containers.set(name, container)
+      await inside(container.running)
     }
     for (const name of Object.keys(this.#services)) await start(name)
   }
@@ -241,6 +243,21 @@ export class Composition {
   /** Of the program that runs in a service's container. */
   #pid(name: string): number {
     return innermost(this.#container(name).running.pid)
+  }
+}
+
+/** Waits until a container's program has a root of its own, or has ended. */
+async function inside(running: Running): Promise<void> {
+  while (running.isRunning && rootOf(running.pid) === '/') {
+    await delay(20) // no event tells of a chroot
+  }
+}
+
+function rootOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${innermost(pid)}/root`)
+  } catch {
+    return '/' // it ended meanwhile
   }
 }
 

@@ -30,6 +30,11 @@ describe.skipIf(obstacle !== undefined)('the container images', () => {
     await store.remove()
   }, 60_000)
 
+  it('say that they are healthy', async () => {
+    for (const service of ['prosody', 'bridge-a', 'bridge-b'])
+      await composition.awaitHealth(service)
+  })
+
   it('hold the bridge of this version, which runs as a user of its own', async () => {
     expect(await composition.exec('bridge-a', 'hintbridge', '--version')).toBe(`${readVersion()}\n`)
     const status = await composition.exec('bridge-a', 'sh', '-c', 'cat /proc/[0-9]*/status')
@@ -47,11 +52,6 @@ describe.skipIf(obstacle !== undefined)('the container images', () => {
     await expect(
       composition.exec('bridge-a', 'ls', '/opt/hintbridge/node_modules/typescript'),
     ).rejects.toThrow('No such file')
-  })
-
-  it('say that they are healthy', async () => {
-    for (const service of ['prosody', 'bridge-a', 'bridge-b'])
-      await composition.awaitHealth(service)
   })
 
   it('do what the demo does: a hint and a mailbox of one Asterisk follow on the other', async () => {
