@@ -45,6 +45,7 @@ describe.each(xmppServers)('$kind', ({ start }) => {
     for (const check of [
       ...['configuration', 'bridge', 'asterisk-modules', 'entity-id', 'asterisk-endpoint'],
       ...['asterisk-publications', 'asterisk-sip', 'mailboxes', 'login', 'certificate'],
+      'clock',
       ...['pubsub-service', 'members', 'nodes', 'rate'],
     ]) {
       expect(sure).toContain(check)

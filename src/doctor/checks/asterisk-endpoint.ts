@@ -96,7 +96,7 @@ export function judgePassword(
   return [
     findings.broken(
       `the auth '${resource}' of Asterisk has another ${wrong}: each refuses the other`,
-      `put one password into both: asterisk.sip.password (or its file) and the [${resource}] of type auth in pjsip_hintbridge.conf; then 'module reload res_pjsip.so res_pjsip_outbound_publish.so' on Asterisk's console and restart the bridge`,
+      `put one password into both: asterisk.sip.password (or its file) and the [${resource}] of type auth in pjsip_hintbridge.conf; then 'module reload res_pjsip.so res_pjsip_outbound_publish.so' on Asterisk's console, and restart the bridge if its own was the wrong one`,
     ),
   ]
 }
