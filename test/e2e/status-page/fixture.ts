@@ -59,12 +59,12 @@ export class FixtureServer {
     const device = this.devices[index]
     const [first, ...others] = device?.parts ?? []
     if (!device || !first) throw new Error(`no device ${id}`)
-    const parts = [{ ...first, state, changedAt: at(9_000) }, ...others]
+    const parts = [{ ...first, state, changedAt: at(5_400) }, ...others]
     const sum = sumStates(parts.map((part) => part.state))
-    this.devices[index] = { ...device, parts, sum, changedAt: at(9_000) }
+    this.devices[index] = { ...device, parts, sum, changedAt: at(5_400) }
     const { eid, isOwn } = first
     this.#send('change', {
-      ...{ at: at(9_000), kind: 'device_state', id, eid, isOwn },
+      ...{ at: at(5_400), kind: 'device_state', id, eid, isOwn },
       ...{ before: first.state, after: state, sum },
     })
   }
@@ -121,24 +121,28 @@ export class FixtureServer {
       const before = sumStates(told)
       told.push(state)
       const after = sumStates(told)
-      const why = before === after ? `${before} is stronger, or the same` : `${state} is stronger`
+      const weaker = before === after ? state : before
+      const why = told.length === 1 ? 'the first that counts' : `stronger than ${weaker}`
       return { eid, name, state, sumSoFar: after, why }
     })
     const injections = device.parts
       .filter(({ isOwn }) => !isOwn)
       .map(({ eid, state }) => ({
-        ...{ eid, state, sentAt: at(8_000), acknowledgedAt: at(8_000.004), status: '200' },
+        ...{ eid, state, sentAt: at(5_300), acknowledgedAt: at(5_300.004), status: '200' },
       }))
     const remarks = [
       {
         severity: 'note' as const,
-        text: `It is ${device.sum} because ${device.parts[0]?.jid ?? ''} says so, which is there and in sync.`,
-        remedy: `look at the phone and its calls there: core show channels`,
+        text: `${id} is ${device.sum} because ${cause(device)} says so`,
+        remedy: 'if that is wrong, it is wrong there: core show channels on its console',
       },
     ]
     return { ...device, isKnown: true, steps, injections, remarks }
   }
 }
+
+const cause = ({ parts, sum }: DeviceView): string =>
+  parts.find(({ state }) => state === sum)?.name ?? 'nobody'
 
 const rank = (state: StateView): number => {
   if (state.kind === 'message_waiting') return state.sum.newMessages

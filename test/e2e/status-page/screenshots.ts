@@ -24,7 +24,7 @@ for (const { name, colorScheme, width, height, explain } of pictures) {
   const row = page.getByRole('grid').getByRole('row').nth(2)
   await row.waitFor()
   if (explain) {
-    await row.click()
+    await page.getByRole('row').filter({ hasText: 'PJSIP/1255' }).click()
     await page.getByRole('dialog').getByRole('heading', { name: 'How it adds up' }).waitFor()
   }
   await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' })
