@@ -23,7 +23,9 @@ export function parameters(runs: number): fc.Parameters<unknown> {
 export const timeoutMs = 60_000 * Math.max(1, factor)
 
 /** The files of a folder of the corpus, by name. */
-export function corpus(folder: 'sip' | 'xml'): readonly { name: string; text: string }[] {
+export function corpus(
+  folder: 'sip' | 'stream' | 'xml',
+): readonly { name: string; text: string }[] {
   const path = join(import.meta.dirname, 'corpus', folder)
   return readdirSync(path)
     .sort()

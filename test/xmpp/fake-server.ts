@@ -47,7 +47,7 @@ export class FakePeer {
   }
 
   /** Authenticates the client, whatever it says, and binds its resource. */
-  async login(): Promise<this> {
+  async bind(): Promise<void> {
     await this.offer(mechanisms)
     await this.expect(/<auth[^>]*>[^<]*<\/auth>/)
     this.write(`<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`)
@@ -57,6 +57,11 @@ export class FakePeer {
     this.write(
       `<iq type='result' id='${id}'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>${jid}</jid></bind></iq>`,
     )
+  }
+
+  /** Binds and hears that the client is there. */
+  async login(): Promise<this> {
+    await this.bind()
     await this.expect(/<presence[^>]*><priority>-1<\/priority><\/presence>/)
     return this
   }
