@@ -40,7 +40,7 @@ export class Arrivals {
   /** Applies a batch to the peer's table; what changes there meanwhile is as old as the batch says. */
   apply(peer: Peer, batch: Batch): BatchOutcome {
     const { ageMs, entries } = batch
-    if (ageMs !== undefined) peer.delayMs = this.#clocks.judge(peer, ageMs)
+    peer.delayMs = ageMs === undefined ? undefined : this.#clocks.judge(peer, ageMs)
     peer.originMs = peer.delayMs === undefined ? undefined : this.context.nowMs - peer.delayMs
     const outcome = peer.replica.apply(batch)
     peer.originMs = undefined

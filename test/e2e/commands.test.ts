@@ -43,7 +43,7 @@ interface MembersDocument extends Pick<OverviewAnswer, 'self' | 'members'> {
 
 /** No line is wider than a terminal, and none has colour where there is none. */
 function expectPlain(text: string): void {
-  const tooWide = text.split('\n').filter((line) => [...line].length > 80)
+  const tooWide = text.split('\n').filter((line) => line.length > 80)
   expect(tooWide).toEqual([])
   expect(text).not.toContain('\u001b')
 }
@@ -58,9 +58,9 @@ function watching(member: Member, ...args: string[]) {
   onTestFinished(() => void child.kill('SIGKILL'))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<string> => {
-    const { value, done } = await lines.next()
-    if (done === true) throw new Error('watch has ended')
-    return value
+    const line: IteratorResult<string, unknown> = await lines.next()
+    if (line.done === true) throw new Error('watch has ended')
+    return line.value
   }
   return { child, next }
 }
@@ -103,7 +103,7 @@ describe('with running bridges around Prosody', () => {
       eid: pbxB.eid,
       name: 'pbx-b',
       phase: 'ready',
-      asterisk: expect.stringMatching(ownVersion),
+      asterisk: expect.stringMatching(ownVersion) as unknown,
     })
     expect(members.map(({ name, jid, eid, life }) => [name, jid, eid, life])).toEqual(
       expect.arrayContaining([
@@ -216,9 +216,9 @@ describe('with running bridges around Prosody', () => {
     const all = watching(b, '--json')
     const ofA = watching(b, 'custom:*', '--from', 'pbx-a')
     // Whoever watches from the start sees the first change only once it listens: the devices flap until both do.
-    let isOver = false
+    const over = new AbortController()
     const flapping = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await pbxB.setDevice('Custom:b-only', 'BUSY')
         await pbxA.setDevice('Custom:a-only', 'RINGING')
         await pbxB.setDevice('Custom:b-only', 'NOT_INUSE')
@@ -232,7 +232,7 @@ describe('with running bridges around Prosody', () => {
       changes.push(JSON.parse(await all.next()) as ChangeEvent)
     }
     const lines = [await ofA.next(), await ofA.next()]
-    isOver = true
+    over.abort()
     await flapping
     const told = changes.find(({ id, after }) => id === 'Custom:a-only' && after === 'RINGING')
     expect(told).toMatchObject({
