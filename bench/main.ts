@@ -128,8 +128,7 @@ async function run(): Promise<void> {
   const machine = machineOf(startedAt)
   const results = [...pairs, ...servers]
   process.stdout.write(renderReport(machine, results))
-  const file = writeResults(options.out, machine, results)
-  say(`\nwritten: ${file}`)
+  say(`\nwritten: ${writeResults(options.out, machine, results).join(' ')}`)
 }
 
 if (options.help) {

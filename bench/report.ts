@@ -1,5 +1,5 @@
 /** The table for humans, and the files: all figures as JSON, the medians as a chart. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { renderChart } from './chart.js'
 import type { Machine } from './machine.js'
@@ -7,7 +7,7 @@ import type { Result } from './scenario.js'
 import { spreadOf } from './statistics.js'
 import { judgeTargets } from './targets.js'
 
-/** Metrics whose name and value go into one line; the others are in the JSON. */
+/** Machine, all figures with their spread over the rounds, and what became of each target that was measured. */
 export function renderReport(machine: Machine, results: readonly Result[]): string {
   const { cpu, cores, memoryGiB, kernel, versions, load } = machine
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
@@ -55,12 +55,34 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)]
 }
 
-/** Writes `bench.json` and `bench.svg`; gives the path of the first. */
-export function writeResults(folder: string, machine: Machine, results: readonly Result[]): string {
+/**
+ * Writes a file of figures for each scenario, in place of an earlier one, and the chart of all that the folder has; gives
+ * the paths.
+ */
+export function writeResults(
+  folder: string,
+  machine: Machine,
+  results: readonly Result[],
+): string[] {
   mkdirSync(folder, { recursive: true })
-  const file = join(folder, 'bench.json')
-  const targets = judgeTargets(results)
-  writeFileSync(file, `${JSON.stringify({ machine, targets, results }, undefined, 2)}\n`)
-  writeFileSync(join(folder, 'bench.svg'), renderChart(results))
-  return file
+  const scenarios = [...new Set(results.map(({ scenario }) => scenario))]
+  const files = scenarios.map((scenario) => {
+    const file = join(folder, `${scenario}.json`)
+    const own = results.filter((result) => result.scenario === scenario)
+    const text = JSON.stringify({ machine, targets: judgeTargets(own), results: own }, undefined, 2)
+    writeFileSync(file, `${text}\n`)
+    return file
+  })
+  const chart = join(folder, 'chart.svg')
+  writeFileSync(chart, renderChart(readResults(folder)))
+  return [...files, chart]
+}
+
+/** What this and earlier runs have written to the folder. */
+function readResults(folder: string): Result[] {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
+  return files.flatMap((name) => {
+    const text = readFileSync(join(folder, name), 'utf8')
+    return (JSON.parse(text) as { results: Result[] }).results
+  })
 }

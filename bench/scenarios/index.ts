@@ -2,6 +2,7 @@ import type { PairScenario, ServerScenario } from '../scenario.js'
 import { burst } from './burst.js'
 import { cluster } from './cluster.js'
 import { feed } from './feed.js'
+import { growth } from './growth.js'
 import { flapping } from './flapping.js'
 import { idle } from './idle.js'
 import { join } from './join.js'
@@ -12,4 +13,4 @@ import { steady } from './steady.js'
 /** In this order: what leaves much to be written behind comes last. */
 export const pairScenarios: readonly PairScenario[] = [idle, rest, steady, burst, flapping]
 
-export const serverScenarios: readonly ServerScenario[] = [limit, feed, join, cluster]
+export const serverScenarios: readonly ServerScenario[] = [limit, feed, growth, join, cluster]

@@ -6,7 +6,7 @@ import { SwarmMember } from './swarm-member.js'
 let members: SwarmMember[] = []
 let memberCount = 0
 
-/** Changes may be this late at their last receiver, ms. */
+/** How long after the last change is waited for what is missing, at most, ms. */
 const settleMs = 10_000
 /** So many changes a turn of the event loop, so that what leaves and comes is handled meanwhile. */
 const floodSlice = 50
@@ -68,8 +68,11 @@ async function change(schedule: Schedule): Promise<void> {
     })
   }
   await Promise.all(members.map((member) => changeInTime(member, schedule, count)))
-  await new Promise((resolve) => setTimeout(resolve, settleMs))
   const expected = members.length * (memberCount - 1) * count
+  const deadlineMs = wallMs() + settleMs
+  while (delaysMs.length < expected && wallMs() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
   tell({ told: 'measured', delaysMs, lost: expected - delaysMs.length })
 }
 

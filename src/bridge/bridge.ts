@@ -310,11 +310,11 @@ export class Bridge {
       this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
       return
     }
-    if (!this.#snapshot.admit(from, this.#context.nowMs)) {
+    if (!this.#snapshot.admit(from, this.#context.nowMs, this.#feed.paceOctets)) {
       this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
       return
     }
-    const page = { ...status, ...this.#snapshot.page(query, this.#feed.paceOctets) }
+    const page = { ...status, ...this.#snapshot.page(from, query) }
     if (page.isLast) this.#snapshot.dismiss(from)
     this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
   }

@@ -15,7 +15,11 @@ const slowMs = 1_000
 const quickMs = 250
 
 export class Pace {
-  #octets = firstOctets
+  #octets: number
+
+  constructor(octets = firstOctets) {
+    this.#octets = octets
+  }
 
   /** What the entries of the next batch or page may take, in octets of XML. */
   get octets(): number {

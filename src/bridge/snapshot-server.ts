@@ -1,14 +1,21 @@
 /** Serves the own table in pages, two readers at a time (rules 14 and 15). */
 import type { Page, PageQuery } from './messages.js'
+import { Pace } from './pace.js'
 import { type FeedEntry, type Key, type StateEntry, keyOf } from './state.js'
-import { maxEntriesOctets, takeFitting } from './wire.js'
+import { takeFitting } from './wire.js'
 
 const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
 const readerIdleMs = 3_000
 
+interface Reader {
+  readonly lastMs: number
+  /** How much this reader is given at once: more, as long as it asks for the next page soon. */
+  readonly pace: Pace
+}
+
 export class SnapshotServer {
-  readonly #readers = new Map<string, number>()
+  readonly #readers = new Map<string, Reader>()
   #sortedKeys: readonly Key[] | undefined
 
   constructor(private readonly table: ReadonlyMap<Key, StateEntry>) {}
@@ -24,13 +31,18 @@ export class SnapshotServer {
     this.#sortedKeys = undefined
   }
 
-  /** Takes a place for that reader; `false` where it has to wait. */
-  admit(reader: string, nowMs: number): boolean {
-    for (const [other, lastMs] of this.#readers) {
+  /**
+   * Takes a place for that reader; `false` where it has to wait. Its first page holds what the own server takes at once,
+   * `feedOctets`; the next ones what the time until it asks again allows, also where it gave up and begins anew.
+   */
+  admit(reader: string, nowMs: number, feedOctets: number): boolean {
+    const known = this.#readers.get(reader)
+    for (const [other, { lastMs }] of this.#readers) {
       if (nowMs - lastMs > readerIdleMs) this.#readers.delete(other)
     }
     if (!this.#readers.has(reader) && this.#readers.size >= maxReaders) return false
-    this.#readers.set(reader, nowMs)
+    known?.pace.answered(nowMs - known.lastMs, true)
+    this.#readers.set(reader, { lastMs: nowMs, pace: known?.pace ?? new Pace(feedOctets) })
     return true
   }
 
@@ -39,8 +51,9 @@ export class SnapshotServer {
     this.#readers.delete(reader)
   }
 
-  /** The entries of one page, in key order, of at most so many octets. */
-  page(query: PageQuery, maxOctets = maxEntriesOctets): Pick<Page, 'entries' | 'isLast'> {
+  /** The entries of one page for a reader that has a place, in key order. */
+  page(reader: string, query: PageQuery): Pick<Page, 'entries' | 'isLast'> {
+    const maxOctets = this.#readers.get(reader)?.pace.octets
     const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
     const from = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
     const entries = takeFitting(this.#entries(keys, from), query.max, maxOctets)

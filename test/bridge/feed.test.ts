@@ -142,6 +142,30 @@ describe('the snapshot served', () => {
     expect(dialogue.take('answerPage')).toHaveLength(1)
   })
 
+  it('comes in larger pages to who asks soon, in smaller ones to who is slow or gave up (rule 14)', () => {
+    const dump = Array.from({ length: 900 }, (_, index) =>
+      device(`PJSIP/${String(index).padStart(30, '0')}`, 'INUSE'),
+    )
+    const dialogue = new Dialogue().ready(dump)
+    const from = fullJidOf(2)
+    const ask = (after?: string): string[] => {
+      const query = {
+        max: 500,
+        ...(after !== undefined && { after: { kind: 'device_state' as const, id: after } }),
+      }
+      dialogue.post({ type: 'PageRequested', request: 1, from, query })
+      return dialogue.takeOne('answerPage').page.entries.map(({ id }) => id)
+    }
+    const first = ask()
+    const second = ask(first.at(-1))
+    expect(second.length).toBeGreaterThan(1.9 * first.length)
+    dialogue.pass(1_001)
+    const third = ask(second.at(-1))
+    expect(third.length).toBeCloseTo(second.length / 2, -1)
+    dialogue.pass(10_001)
+    expect(ask().length).toBeCloseTo(third.length / 2, -1)
+  })
+
   it('is refused to a stranger (rule 18)', () => {
     const dialogue = ready()
     const from = 'mallory@example.org/x'
