@@ -92,6 +92,7 @@ export class Members {
     this.#pulls = new Pulls(context, {
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
+      onLate: (peer) => this.#inquire(peer),
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
     this.#vitality = new Vitality(context, {

@@ -16,6 +16,8 @@ export interface PullsOutlets {
   /** The peer answered; `false` where it must not be believed, left, or is not ready. */
   onPage(peer: Peer, from: string, page: Page): boolean
   onComplete(peer: Peer): void
+  /** A page did not come in time: it may be on its way over a slow link, which an answer to a short question tells. */
+  onLate(peer: Peer): void
   onUnanswered(peer: Peer, failure: Failure): void
 }
 
@@ -90,9 +92,19 @@ export class Pulls {
     const peer = this.#take(token)
     if (!peer) return
     this.#leaveActive()
-    if (failure.condition === 'timeout') this.#shrink(peer)
-    if (failure.condition === 'resource-constraint') this.requestLater(peer, busyMs)
-    else if (failure.condition !== 'disconnected') this.outlets.onUnanswered(peer, failure)
+    switch (failure.condition) {
+      case 'timeout':
+        this.#shrink(peer)
+        this.outlets.onLate(peer)
+        break
+      case 'resource-constraint':
+        this.requestLater(peer, busyMs)
+        break
+      case 'disconnected':
+        break
+      default:
+        this.outlets.onUnanswered(peer, failure)
+    }
     this.#next()
   }
 

@@ -82,6 +82,26 @@ describe('a member that is seen', () => {
     expect(sizes).toEqual([500, 125, 31])
   })
 
+  it('whose page does not come in time lives where it answers a short question (rule 14)', () => {
+    const dialogue = joined().batch(2, 3)
+    const { token } = dialogue.takeOne('pull')
+    dialogue.take('ask')
+    dialogue.post({ type: 'PullFailed', token, failure: failed('timeout') })
+    dialogue.answerAsk(2, { sequence: 3 }).pass(5_000)
+    expect(dialogue.bridge.overview().members[0]?.life).toBe('alive')
+    expect(dialogue.takeOne('pull').query.max).toBe(125)
+  })
+
+  it('whose page does not come in time is gone after grace where it answers nothing (rule 21)', () => {
+    const dialogue = joined().batch(2, 3)
+    const { token } = dialogue.takeOne('pull')
+    dialogue.take('ask')
+    dialogue.post({ type: 'PullFailed', token, failure: failed('timeout') })
+    const { token: asked } = dialogue.takeOne('ask')
+    dialogue.post({ type: 'AskFailed', token: asked, failure: failed('timeout') }).pass(5_000)
+    expect(dialogue.bridge.overview().members[0]?.life).toBe('dead')
+  })
+
   it('is pulled in the end however busy its feed is (rule 15)', () => {
     const dialogue = joined().batch(2, 3)
     dialogue.batch(2, 4).batch(2, 5)
