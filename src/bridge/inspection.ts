@@ -25,6 +25,8 @@ export interface Inspected {
   isStreamUp(): boolean
 }
 
+/** So many entries are gone through before a rest: about half a millisecond. */
+const entriesARest = 1_000
 /** More ranks than there are device states. */
 const ranks = 16
 
@@ -34,16 +36,23 @@ export class Inspection {
     private readonly inspected: Inspected,
   ) {}
 
-  /** One page of the states of a kind. */
-  states({ kind, matches, offset, limit, order }: StatesQuery): StatesSeen {
-    const ranked = this.#rank(kind)
+  /**
+   * One page of the states of a kind. It rests after each thousand or so, for whoever runs it to let the states pass meanwhile;
+   * what changes then may be on the page or not, but what is on it is as of the end.
+   */
+  *states({ kind, matches, offset, limit, order }: StatesQuery): Generator<undefined, StatesSeen> {
+    const ranked = new Map<string, number>()
+    yield* this.#rank(kind, ranked)
     const groups = Array.from({ length: ranks }, (): string[] => [])
     let matched = 0
+    let seen = 0
     for (const [id, rank] of ranked) {
+      if ((seen += 1) % entriesARest === 0) yield
       if (!matches(id)) continue
       matched += 1
       groups[order === 'busy' ? rank : 0]?.push(id)
     }
+    yield
     const peers = this.#peers()
     const states = pageOf(groups.reverse(), offset, limit).flatMap(
       (id) => this.#look(kind, id, peers) ?? [],
@@ -72,8 +81,7 @@ export class Inspection {
   }
 
   /** By id, how busy the busiest of its members says that it is. */
-  #rank(kind: Kind): Map<string, number> {
-    const ranked = new Map<string, number>()
+  *#rank(kind: Kind, ranked: Map<string, number>): Generator<undefined, void> {
     const note = (entry: StateEntry): void => {
       if (entry.kind !== kind) return
       const rank =
@@ -81,10 +89,8 @@ export class Inspection {
       const known = ranked.get(entry.id)
       if (known === undefined || known < rank) ranked.set(entry.id, rank)
     }
-    for (const entry of this.inspected.local.told.values()) note(entry)
-    for (const { replica } of this.inspected.peers())
-      for (const entry of replica.entries()) note(entry)
-    return ranked
+    yield* restfully(this.inspected.local.told.values(), note)
+    for (const { replica } of [...this.inspected.peers()]) yield* restfully(replica.entries(), note)
   }
 
   #peers(): Peer[] {
@@ -128,6 +134,18 @@ export class Inspection {
     if (!trace?.wanted) return held('this member is leaving')
     if (trace.eid !== peer.eid) return held('another member changed it later')
     return standingOf(trace, entry, this.inspected.isAsteriskFound())
+  }
+}
+
+/** Does that with each, and rests now and then. */
+function* restfully<Entry>(
+  entries: Iterable<Entry>,
+  act: (entry: Entry) => void,
+): Generator<undefined, void> {
+  let count = 0
+  for (const entry of entries) {
+    act(entry)
+    if ((count += 1) % entriesARest === 0) yield
   }
 }
 

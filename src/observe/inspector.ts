@@ -8,6 +8,7 @@ import {
   type StatesQuery,
   wordOf,
 } from '../bridge/inspection-views.js'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type MemberOverview, type Overview, unreadiness } from '../bridge/overview.js'
 import { type Kind, type MailboxEntry, kinds } from '../bridge/state.js'
 import type {
@@ -88,9 +89,13 @@ export class Inspector {
     }
   }
 
-  states(query: StatesQuery): StatesAnswer {
-    const found = this.#parts.bridge()?.inspection.states(query)
-    if (!found) return { total: 0, matched: 0, states: [] }
+  /** Lets events pass now and then while it goes through many states. */
+  async states(query: StatesQuery): Promise<StatesAnswer> {
+    const search = this.#parts.bridge()?.inspection.states(query)
+    if (!search) return { total: 0, matched: 0, states: [] }
+    let step = search.next()
+    for (; step.done !== true; step = search.next()) await turn()
+    const found = step.value
     return { ...found, states: found.states.map((seen) => this.#state(seen)) }
   }
 

@@ -13,9 +13,9 @@ const maxPatternLength = 255
 export function apiRoutes(inspector: Inspector, events: Events): Routes {
   return {
     '/api/overview': () => ok(inspector.overview()),
-    '/api/states': (query) =>
+    '/api/states': async (query) =>
       ok(
-        inspector.states({
+        await inspector.states({
           kind: kindOf(query),
           matches: matcher(patternOf(query)),
           offset: numberOf(query, 'offset', 0, Number.MAX_SAFE_INTEGER),

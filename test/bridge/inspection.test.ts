@@ -1,8 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Inspection } from '../../src/bridge/inspection.js'
+import type { StatesQuery, StatesSeen } from '../../src/bridge/inspection-views.js'
 import { sortedSlice } from '../../src/bridge/inspection-page.js'
 import { Dialogue, emptyBatch, memberItem } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, mailbox, settings } from './settings.js'
+
+/** The page, however often it rests. */
+function pageOf(inspection: Inspection, query: StatesQuery): StatesSeen {
+  const search = inspection.states(query)
+  let step = search.next()
+  while (step.done !== true) step = search.next()
+  return step.value
+}
 
 const everything = { matches: () => true, offset: 0, limit: 100, order: 'name' } as const
 
@@ -26,7 +36,7 @@ const partsOf = (dialogue: Dialogue, id: string): string[] =>
 describe('a look at states', () => {
   it('shows the sum and the part of each origin, the own first', () => {
     const dialogue = pair()
-    const { total, matched, states } = dialogue.bridge.inspection.states({
+    const { total, matched, states } = pageOf(dialogue.bridge.inspection, {
       kind: 'device_state',
       ...everything,
     })
@@ -43,13 +53,34 @@ describe('a look at states', () => {
       .report('PJSIP/3', 'RINGING')
       .report('PJSIP/0', 'UNAVAILABLE').bridge
     const page = (changed: object): string[] =>
-      inspection
-        .states({ kind: 'device_state', ...everything, ...changed })
-        .states.map(({ id }) => id)
+      pageOf(inspection, { kind: 'device_state', ...everything, ...changed }).states.map(
+        ({ id }) => id,
+      )
     expect(page({ order: 'busy' })).toEqual(['PJSIP/2', 'PJSIP/1', 'PJSIP/3', 'PJSIP/0'])
     expect(page({ order: 'busy', offset: 1, limit: 2 })).toEqual(['PJSIP/1', 'PJSIP/3'])
     expect(page({ matches: (id: string) => id.endsWith('2') })).toEqual(['PJSIP/2'])
     expect(page({ offset: 9 })).toEqual([])
+  })
+
+  it('rests while it goes through many, and states pass meanwhile', () => {
+    const dialogue = pair()
+    const entries = Array.from({ length: 500 }, (_, index) => device(`SIP/${index}`, 'BUSY'))
+    for (let sequence = 2; sequence < 12; sequence += 1) {
+      const renamed = entries.map((entry) => ({ ...entry, id: `${entry.id}-${sequence}` }))
+      dialogue.batch(2, sequence, ...renamed)
+    }
+    const search = dialogue.bridge.inspection.states({ kind: 'device_state', ...everything })
+    let rests = 0
+    let step = search.next()
+    for (; step.done !== true; step = search.next()) {
+      rests += 1
+      dialogue.batch(2, 11 + rests, device('PJSIP/1', rests % 2 ? 'BUSY' : 'RINGING'))
+    }
+    expect(rests).toBeGreaterThan(8)
+    expect(step.value.total).toBe(5_002)
+    expect(step.value.states[0]?.parts.at(-1)?.entry).toEqual(
+      device('PJSIP/1', rests % 2 ? 'BUSY' : 'RINGING'),
+    )
   })
 
   it('says since when each part says so; a repetition is no change', () => {

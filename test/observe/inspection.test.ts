@@ -78,10 +78,11 @@ describe('the inspector', () => {
     expect(readiness).toEqual({ ready: true, reasons: [] })
   })
 
-  it('gives states and explanations their JSON', () => {
+  it('gives states and explanations their JSON', async () => {
     const { inspector } = inspect(pair())
     const query = { matches: () => true, offset: 0, limit: 10, order: 'name' } as const
-    expect(inspector.states({ kind: 'message_waiting', ...query }).states).toEqual([
+    const { states } = await inspector.states({ kind: 'message_waiting', ...query })
+    expect(states).toEqual([
       {
         kind: 'message_waiting',
         id: '1@x',
