@@ -240,6 +240,22 @@ describe('an identify that matches loopback', () => {
   })
 })
 
+describe('a certificate that has expired', () => {
+  test('is told where the server shows it, and nothing is said to that server', async () => {
+    const startServer: ClusterOptions['startServer'] = async (options) =>
+      startProsody({ ...options, certificate: await options.ca.issueExpired('example.org') })
+    await create({ a: {} }, { startServer })
+    const { exitCode, bad } = await diagnose(cluster.member('a').configFile)
+    expect(exitCode).toBe(2)
+    expect(bad).toContainEqual({
+      check: 'login',
+      severity: 'broken',
+      text: expect.stringMatching(/certificate has expired \(certificate-date\)$/) as unknown,
+      remedy: "renew the server's certificate, or set the clocks of both machines right",
+    })
+  })
+})
+
 describe('a configuration with faults', () => {
   test('has every fault told at once', async () => {
     await create({ a: {} })
