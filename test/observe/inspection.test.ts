@@ -18,7 +18,7 @@ import { RefusalLog } from '../../src/observe/refusal-log.js'
 import type { Stream } from '../../src/observe/respond.js'
 import { apiRoutes } from '../../src/observe/routes.js'
 import { scratchFolder } from '../config/scratch.js'
-import { Dialogue } from '../bridge/harness.js'
+import { Dialogue, memberItem } from '../bridge/harness.js'
 import { device, eidOf, jidOf, mailbox } from '../bridge/settings.js'
 
 const shareOf = { publish: true, subscribe: true, include: ['.*'], exclude: ['^Queue:'] }
@@ -277,7 +277,8 @@ describe('over the control socket', () => {
   })
 
   it('forgets by JID, EID or name, but none that lives, none of several and not itself', async () => {
-    const { path } = await serve(pair())
+    const dialogue = pair()
+    const { path } = await serve(dialogue)
     const forget = async (member: string): Promise<unknown> =>
       (await askControl(path, 'POST', `/forget?member=${encodeURIComponent(member)}`))?.body
     expect(await forget('pbx-2')).toEqual({
@@ -289,6 +290,11 @@ describe('over the control socket', () => {
       error: `${eidOf(1)} is this member: hintbridge leave takes it away`,
     })
     expect(await forget(eidOf(9))).toEqual({ member: eidOf(9) })
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { name: 'pbx-2' }) })
+    expect(await forget('pbx-2')).toEqual({
+      error: `pbx-2 may be each of ${jidOf(2)}, ${jidOf(3)}: name one by its JID`,
+    })
+    expect(await forget(jidOf(3))).toEqual({ member: jidOf(3) })
   })
 })
 
