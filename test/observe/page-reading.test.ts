@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Reading } from '../../src/observe/page/reading.js'
 
 /** A bridge that takes `tookMs` for each answer, and counts. */
-function asking(tookMs: number) {
+function asking(tookMs: number, isUnsettled: (answer: number) => boolean = () => false) {
   const asked: number[] = []
   const taken: number[] = []
   const failed: unknown[] = []
@@ -18,6 +18,7 @@ function asking(tookMs: number) {
       }),
     take: (answer) => taken.push(answer),
     fail: (error) => failed.push(error),
+    isUnsettled,
   })
   return { reading, asked, taken, failed }
 }
@@ -73,6 +74,13 @@ describe('reading while things change', () => {
     expect(failed).toHaveLength(1)
     reading.refresh()
     expect(asked).toHaveLength(2)
+  })
+
+  it('goes on where an answer waits for something, until it does not', async () => {
+    const { reading, asked } = asking(5, (answer) => answer < 3)
+    reading.again()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(asked).toEqual([0, 1_005, 2_010])
   })
 
   it('that was stopped takes nothing', async () => {

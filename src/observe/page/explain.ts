@@ -5,7 +5,7 @@ import { ask } from './api.js'
 import { element, setText, the, timeElement, type Content } from './dom.js'
 import { lamp } from './lamp.js'
 import { Reading } from './reading.js'
-import { type Names, stateWord } from './wording.js'
+import { isPending, type Names, stateWord } from './wording.js'
 
 interface Subject {
   readonly kind: Kind
@@ -39,6 +39,7 @@ export class Explain {
       const text = `It could not be asked: ${error instanceof Error ? error.message : 'no answer'}`
       this.#body.replaceChildren(element('p', {}, text))
     },
+    isUnsettled: (answer) => answer !== undefined && isPending(answer),
   })
 
   constructor(options: ExplainOptions) {

@@ -9,7 +9,7 @@ import { Reading } from './reading.js'
 import { rowElement } from './row.js'
 import { covers, type Range, rowsInSight, scrollTo, type Sight } from './rows.js'
 import { throttled } from './throttle.js'
-import { countWords, type Names } from './wording.js'
+import { countWords, isPending, type Names } from './wording.js'
 import type { View } from './view.js'
 
 export interface StateListOptions {
@@ -43,6 +43,7 @@ export class StateList {
     ask: (signal) => this.#ask(signal),
     take: ({ answer, from }) => this.#take(answer, from),
     fail: () => undefined, // the connection's own line tells
+    isUnsettled: ({ answer }) => answer.states.some(isPending),
   })
   readonly #fetch = throttled(() => this.#reading.again(), scrollMs)
 

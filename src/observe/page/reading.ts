@@ -6,7 +6,11 @@ export interface ReadingOptions<Answer> {
   readonly take: (answer: Answer) => void
   /** It could not be read; also told when a later try fails. */
   readonly fail: (error: unknown) => void
+  /** Does it wait for something of which nothing is told, such as Asterisk's answer? Then it is read again a second later. */
+  readonly isUnsettled: (answer: Answer) => boolean
 }
+
+const settleMs = 1_000
 
 /** How often it is read while it changes: less often where answers take long, to spare a bridge that has much to do. */
 const restMs = { least: 250, most: 5_000, perMsOfAnswer: 10 }
@@ -15,6 +19,7 @@ export class Reading<Answer> {
   readonly #options: ReadingOptions<Answer>
   #current: AbortController | undefined
   #isWanted = false
+  #settling: ReturnType<typeof setTimeout> | undefined
   /** How long the last answer took. */
   #tookMs = 0
   /** To be called at each change: reads now and then. */
@@ -41,6 +46,7 @@ export class Reading<Answer> {
 
   /** Awaits no answer any more. */
   stop(): void {
+    clearTimeout(this.#settling)
     this.#current?.abort()
     this.#current = undefined
     this.#isWanted = false
@@ -57,6 +63,8 @@ export class Reading<Answer> {
       this.#current = undefined
       this.#tookMs = performance.now() - askedMs
       this.#options.take(answer)
+      clearTimeout(this.#settling)
+      if (this.#options.isUnsettled(answer)) this.#settling = setTimeout(this.refresh, settleMs)
     } catch (error) {
       if (current.signal.aborted) return
       this.#current = undefined

@@ -28,6 +28,11 @@ export function stateWord(view: StateView | DevicePart | MailboxPart): string {
   return typeof counts === 'string' ? counts : `${counts.newMessages}/${counts.oldMessages}`
 }
 
+/** Does a part wait for the own Asterisk? */
+export function isPending({ parts }: Pick<StateView, 'parts'>): boolean {
+  return parts.some(({ standing }) => standing === 'pending')
+}
+
 /** `20,000 devices`, `12 of 20,000 mailboxes`. */
 export function countWords(kind: Kind, matched: number, total: number): string {
   const [one, many] = kind === 'device_state' ? ['device', 'devices'] : ['mailbox', 'mailboxes']
