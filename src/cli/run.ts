@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { type ConfigArguments, configOption } from './config-option.js'
+import { keepMemorySmall } from './memory.js'
 import { runService } from './service.js'
 
 export const runCommand: CommandModule<object, ConfigArguments> = {
@@ -15,6 +16,7 @@ export const runCommand: CommandModule<object, ConfigArguments> = {
         'Logs JSON lines on standard output. Ends with 0 after SIGTERM, SIGINT or a leave, 78 if the configuration is bad (standard error lists every problem), 1 after anything else.',
       ),
   handler: async ({ config: file }) => {
+    keepMemorySmall()
     const { Daemon } = await import('../daemon.js')
     await runService({
       file,

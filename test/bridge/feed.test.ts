@@ -191,8 +191,8 @@ describe('the window', () => {
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/1', 'INUSE'))
-    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(399)
-    // Alone in the cluster it rests four times as long as the write took.
+    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(999)
+    // Alone in the cluster it rests ten times as long as the write took.
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/2', 'BUSY'))
@@ -219,6 +219,18 @@ describe('the window', () => {
     expect(new Set(written)).toEqual(
       new Set(['write a', 'write b', 'retract gone', 'retract rubbish']),
     )
+  })
+
+  it('is written for mailboxes first, which joiners read (rules 22 and 26)', () => {
+    const dialogue = ready().report('PJSIP/1', 'INUSE').report('PJSIP/2', 'INUSE')
+    const count = {
+      kind: 'message_waiting',
+      id: '1000@default',
+      newMessages: 1,
+      oldMessages: 0,
+    } as const
+    dialogue.post({ type: 'StateReported', entry: count }).pass(100)
+    expect(dialogue.takeOne('writeWindow').entry).toEqual(count)
   })
 
   it('is audited every five minutes (rule 26)', () => {
