@@ -72,7 +72,9 @@ export class SimulatedMember {
   readonly #busyLanes = new Set<number>()
   #isDraining = false
   #isPublishing = false
-  /** Did the bridge believe the stream to be up when it was given the event that is being handled? */
+  /** Is the stream up, as the bridge was told? */
+  #isOnline = false
+  /** Was it, when the bridge was given the event that is being handled? */
   #wasOnline = false
   #armedMs = Infinity
   /** Counts bridges; what was under way for an earlier one is nobody's. */
@@ -95,6 +97,7 @@ export class SimulatedMember {
     const { time, random } = this.cluster
     this.#run += 1
     this.#armedMs = Infinity
+    this.#isOnline = false
     this.#busyLanes.clear()
     this.bridge = new Bridge({
       settings: this.settings,
@@ -150,8 +153,10 @@ export class SimulatedMember {
     try {
       for (let next = this.#events.shift(); next; next = this.#events.shift()) {
         if (next.type === 'StreamUp' && !this.stream) continue
-        this.#wasOnline = this.bridge.overview().jid !== undefined
+        this.#wasOnline = this.#isOnline
         const commands = this.bridge.handle(next, this.cluster.time.nowMs)
+        if (next.type === 'StreamUp') this.#isOnline = true
+        if (next.type === 'StreamDown') this.#isOnline = false
         for (const command of commands) this.#perform(command)
       }
     } finally {

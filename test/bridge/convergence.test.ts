@@ -14,7 +14,7 @@ import {
 } from './storm.js'
 
 /** Raise it for a long search. */
-const numRuns = Number(process.env['CONVERGENCE_RUNS'] ?? 150)
+const numRuns = Number(process.env['CONVERGENCE_RUNS'] ?? 3_000)
 
 /** Between two runs the test's process answers its parent, which else takes it for dead. */
 const rest = (): Promise<void> => setImmediate()
@@ -35,7 +35,7 @@ describe('a cluster of three, whatever happens to it', () => {
         },
       ),
       // A long search stops at its first finding; shrinking takes longer than finding.
-      { numRuns, endOnFailure: numRuns > 1_000 },
+      { numRuns, endOnFailure: numRuns > 10_000 },
     )
   }, 3_600_000)
 })
@@ -64,7 +64,7 @@ describe('two newcomers with one EID (rule 18)', () => {
           expectOneHolder(cluster)
         },
       ),
-      { numRuns, endOnFailure: numRuns > 1_000 },
+      { numRuns, endOnFailure: numRuns > 10_000 },
     )
   }, 3_600_000)
 })

@@ -40,10 +40,9 @@ export class FakeTime {
     heap[0] = last
     let index = 0
     for (;;) {
-      const child = [2 * index + 1, 2 * index + 2]
-        .filter((each) => each < heap.length)
-        .sort((a, b) => (this.#isBefore(a, b) ? -1 : 1))[0]
-      if (child === undefined || !this.#isBefore(child, index)) return
+      const [left, right] = [2 * index + 1, 2 * index + 2]
+      const child = this.#isBefore(right, left) ? right : left
+      if (!this.#isBefore(child, index)) return
       this.#swap(index, child)
       index = child
     }
