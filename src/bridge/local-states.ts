@@ -80,9 +80,11 @@ export class LocalStates {
   }
 
   report(entry: StateEntry): void {
-    if (!this.#mayShare(entry)) return
     const key = keyOf(entry.kind, entry.id)
-    this.#fences[entry.kind].note(key, entry)
+    const isShared = this.#mayShare(entry)
+    // A count that rule 5 keeps back can be followed by the dump's older one all the same (rule 3).
+    if (isShared || entry.kind === 'message_waiting') this.#fences[entry.kind].note(key, entry)
+    if (!isShared) return
     this.#reported.set(key, entry)
     if (this.#mayTell(entry.kind)) this.#tell(key)
   }

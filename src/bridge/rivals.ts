@@ -75,6 +75,8 @@ export class Rivals {
     this.#isEstablished = false
     this.#hasYielded = true
     this.#incumbent = item
+    // It is no newcomer any more, whose going would end the complaint.
+    this.#newcomers.delete(item.jid)
     this.#complain(item.id, 'this member')
     this.outlets.onRefused(true)
     // So that the other hears of it, and each is told of the other's end.
