@@ -171,16 +171,18 @@ export class SimulatedAsterisk {
       return
     }
     this.#inFlight.set(key, event)
+    // A bridge that has died meanwhile sends nothing again.
+    const sendAgain = (): void => this.time.after(500, () => this.#inFlight.has(key) && send())
     const send = (): void => {
       const life = this.#life
       // A retransmission reaches the process that answers by then.
       if (!this.isUp) {
-        if (this.#inFlight.has(key)) this.time.after(500, send)
+        if (this.#inFlight.has(key)) sendAgain()
         return
       }
       act(() => {
         if (life !== this.#life) {
-          if (this.#inFlight.has(key)) this.time.after(500, send)
+          if (this.#inFlight.has(key)) sendAgain()
           return
         }
         this.time.after(
