@@ -342,6 +342,7 @@ export class Bridge {
 
   #streamDown(): void {
     this.#feed.close()
+    this.#snapshot.reset()
     this.#window.close()
     this.#members.streamDown()
   }

@@ -46,6 +46,11 @@ export class SnapshotServer {
     return true
   }
 
+  /** The own stream is down: with the next one readers come by another way. */
+  reset(): void {
+    this.#readers.clear()
+  }
+
   /** Gives up that reader's place: it has its last page. */
   dismiss(reader: string): void {
     this.#readers.delete(reader)

@@ -13,8 +13,6 @@ const maxRestMs = 5_000
 /** A change is on its way to the peers first: on a server with one thread they would wait for this write. */
 const behindMs = 100
 const leastRestMs = 20
-/** A write to a store that syncs to its disk stops Prosody for 10 ms (seen): all members together take a fifth of its time. */
-const restFactor = 5
 
 export class Window {
   /** Message counts first: a joiner reads those of an absent member there (rule 22). */
@@ -89,7 +87,7 @@ export class Window {
     const tookMs = this.context.nowMs - this.#writingSinceMs
     this.#writing = undefined
     health(this.context, 'window', 'warning')
-    const restMs = Math.max(tookMs * restFactor * (1 + this.memberCount()), leastRestMs)
+    const restMs = Math.max(tookMs * (1 + this.memberCount()), leastRestMs)
     this.#rest(Math.min(restMs, maxRestMs))
   }
 

@@ -191,8 +191,8 @@ describe('the window', () => {
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/1', 'INUSE'))
-    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(999)
-    // Alone in the cluster it rests ten times as long as the write took.
+    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(199)
+    // Alone in the cluster it rests twice as long as the write took.
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/2', 'BUSY'))
