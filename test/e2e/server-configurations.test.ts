@@ -1,17 +1,19 @@
-/** The server configurations that we ship: real servers run on them, a cluster works, and only bridges have no limit. */
+/** The server configurations that we ship and document: real servers run on them, and only bridges have no limit. */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { createCa } from '../../lab/ca.js'
 import { accountOf, type Cluster, startCluster } from '../../lab/cluster.js'
 import { startEjabberd } from '../../lab/ejabberd.js'
 import { Onlooker } from '../../lab/onlooker.js'
 import { startProsody } from '../../lab/prosody.js'
-import type { ServerSetting } from '../../lab/xmpp-server.js'
+import { createScratch } from '../../lab/scratch.js'
+import type { ServerSetting, XmppServer } from '../../lab/xmpp-server.js'
 import { createNode } from '../../src/pubsub/create-node.js'
 
-const shipped = (file: string): string =>
-  readFileSync(join(import.meta.dirname, '../../contrib', file), 'utf8')
+const repository = join(import.meta.dirname, '../..')
+const shipped = (file: string): string => readFileSync(join(repository, 'contrib', file), 'utf8')
 
 /** As shipped but for its paths, and for ports and addresses before it. */
 function prosody({ folder, port, certificate }: ServerSetting): string {
@@ -35,13 +37,38 @@ function prosody({ folder, port, certificate }: ServerSetting): string {
 interface EjabberdConfiguration {
   certfiles: string[]
   readonly listen: { port: number; ip: string; [key: string]: unknown }[]
+  readonly shaper: Record<string, unknown>
+  acl: Readonly<Record<string, unknown>>
+  access_rules: Readonly<Record<string, unknown>>
+  shaper_rules: Readonly<Record<string, unknown>>
   readonly modules: Record<string, unknown>
   api_permissions?: unknown
 }
 
 /** As shipped but for paths and ports, and with the API by which the lab registers accounts. */
-function ejabberd({ port, certificate, apiPort = 0 }: ServerSetting): string {
+function ejabberd(setting: ServerSetting): string {
   const configuration = parse(shipped('ejabberd/ejabberd.yml')) as EjabberdConfiguration
+  return inTheLab(configuration, setting)
+}
+
+/** The README's lines for an ejabberd that is there, merged into what Debian's has of the same sections. */
+function mergedEjabberd(setting: ServerSetting): string {
+  const configuration = parse(shipped('ejabberd/ejabberd.yml')) as EjabberdConfiguration
+  const [, snippet = ''] =
+    /```yaml\n(acl:[\s\S]*?)```/.exec(readFileSync(join(repository, 'README.md'), 'utf8')) ?? []
+  const lines = parse(snippet) as EjabberdConfiguration
+  configuration.acl = { admin: { user: [''] }, local: { user_regexp: '' }, ...lines.acl }
+  configuration.access_rules = { c2s: { allow: 'all' }, ...lines.access_rules }
+  configuration.shaper_rules = { s2s_shaper: 'fast', ...lines.shaper_rules }
+  configuration.shaper['fast'] = 200_000
+  Object.assign(configuration.modules, { mod_caps: {} }, lines.modules)
+  return inTheLab(configuration, setting)
+}
+
+function inTheLab(
+  configuration: EjabberdConfiguration,
+  { port, certificate, apiPort = 0 }: ServerSetting,
+): string {
   const ip = '127.0.0.1'
   configuration.certfiles = [certificate.certFile, certificate.keyFile]
   for (const listener of configuration.listen) Object.assign(listener, { port, ip })
@@ -65,6 +92,19 @@ function burst(onlooker: Onlooker): { answers: number; readonly all: Promise<unk
     count.answers++
   })
   return Object.assign(count, { all: Promise.allSettled(asked) })
+}
+
+const connectBoth = (server: XmppServer): Promise<[Onlooker, Onlooker]> =>
+  Promise.all([Onlooker.connect(server, accountOf('a')), Onlooker.connect(server, stranger)])
+
+async function expectOnlyBridgesFree(server: XmppServer): Promise<void> {
+  const [bridge, other] = await connectBoth(server)
+  const held = burst(other)
+  const free = burst(bridge)
+  await free.all
+  expect(free.answers).toBe(pings)
+  expect(held.answers).toBeLessThan(pings)
+  await Promise.all([bridge.stop(), other.stop()])
 }
 
 describe.each([
@@ -97,16 +137,31 @@ describe.each([
     await onlooker.stop()
   })
 
-  it('answers all of a bridge’s burst while it still holds a stranger back', async () => {
-    const [bridge, other] = await Promise.all([
-      Onlooker.connect(cluster.server, accountOf('a')),
-      Onlooker.connect(cluster.server, stranger),
-    ])
-    const held = burst(other)
-    const free = burst(bridge)
-    await free.all
-    expect(free.answers).toBe(pings)
-    expect(held.answers).toBeLessThan(pings)
+  it('answers all of a bridge’s burst while it still holds a stranger back', () =>
+    expectOnlyBridgesFree(cluster.server))
+})
+
+describe('the lines for an ejabberd that is there', () => {
+  let server: XmppServer
+  const scratch = createScratch('merged-ejabberd')
+
+  beforeAll(async () => {
+    const ca = await createCa(scratch)
+    const accounts = [accountOf('a')]
+    const configuration = mergedEjabberd
+    server = await startEjabberd({ scratch, ca, accounts, guests: [stranger], configuration })
+  })
+  afterAll(async () => {
+    await server.stop()
+    scratch.remove()
+  })
+
+  it('let bridges alone create nodes', async () => {
+    const [bridge, other] = await connectBoth(server)
+    await createNode(bridge.pubsub, 'ours', {})
+    await expect(createNode(other.pubsub, 'mine', {})).rejects.toThrow('forbidden')
     await Promise.all([bridge.stop(), other.stop()])
   })
+
+  it('free bridges of the limit, and nobody else', () => expectOnlyBridgesFree(server))
 })
