@@ -68,7 +68,10 @@ describe.each(xmppServers)('$kind', ({ start }) => {
   })
 
   test('the others hold the table of one of them, not a mixture', async () => {
+    // Each device takes its own way into Asterisk.
     await a.asterisk.awaitDeviceState('Custom:shared', 'BUSY')
+    await a.asterisk.awaitDeviceState('Custom:clone', 'INUSE')
+    await a.asterisk.awaitDeviceState('Custom:original', 'UNKNOWN')
     expect(await seenByA()).toEqual(['UNKNOWN', 'INUSE', 'BUSY'])
     expect(await a.alivePeers()).toBe(1)
   })
@@ -77,6 +80,7 @@ describe.each(xmppServers)('$kind', ({ start }) => {
     await clone.awaitProblem('stream-conflict', true, 25_000)
     await a.asterisk.awaitDeviceState('Custom:shared', 'INUSE', 20_000)
     await a.asterisk.awaitDeviceState('Custom:clone', 'UNKNOWN')
+    await a.asterisk.awaitDeviceState('Custom:original', 'INUSE')
     expect(await seenByA()).toEqual(['INUSE', 'UNKNOWN', 'INUSE'])
     // It is online again, but has not been so for long.
     await original.awaitProblem('stream', false)
