@@ -74,7 +74,7 @@ export function readSecret(
 function warnIfExposed(path: string, file: string): ConfigProblem[] {
   const mode = statSync(file).mode & 0o777
   if ((mode & 0o006) === 0) return []
-  const message = `holds a secret and everybody on this machine can read it (mode ${mode.toString(8)}): chmod 600 it`
+  const message = `holds a secret and everybody on this machine can read it (mode ${mode.toString(8)}): chmod o= it`
   return [{ path, value: file, message }]
 }
 

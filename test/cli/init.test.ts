@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -43,6 +45,8 @@ const written = [
   'etc/hintbridge/sip.secret',
   'asterisk/pjsip_hintbridge.conf',
 ]
+
+const inFolder = (name: string): string => `etc/hintbridge/${name}`
 
 describe('init', () => {
   it('writes a configuration that loads without a warning, and the same secret on both sides', async () => {
@@ -159,6 +163,31 @@ describe('init', () => {
     const owners = written.map((name) => statSync(join(folder, name)))
     expect(owners.map(({ uid, gid }) => [uid, gid])).toEqual(written.map(() => [12_345, 23_456]))
   })
+
+  it.runIf(process.getuid?.() === 0)(
+    'and the lines of the README let the service read all of it and write nothing, after --force too',
+    async () => {
+      const { folder, options } = place()
+      await initialise(options)
+      const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+      const lines = readme.match(/^ch(own|mod) .* \/etc\/hintbridge$/gm) ?? []
+      expect(lines).toHaveLength(2)
+      chmodSync(folder, 0o711)
+      chmodSync(join(folder, 'etc'), 0o711)
+      for (const line of lines) {
+        const [command = '', ...words] = line.replace('root:hintbridge', '0:23456').split(' ')
+        execFileSync(command, [...words.slice(0, -1), join(folder, 'etc/hintbridge')])
+      }
+      const asService = (test: string): string =>
+        execFileSync('/bin/sh', ['-c', test], { uid: 12_345, gid: 23_456, cwd: folder }).toString()
+      const look = `for file in etc/hintbridge etc/hintbridge/*; do
+        test -r $file && ! test -w $file && echo $file; done`
+      const all = ['etc/hintbridge', ...readdirSync(join(folder, 'etc/hintbridge')).map(inFolder)]
+      expect(asService(look).trim().split('\n')).toEqual(all)
+      await initialise({ ...options, given: { ...options.given, force: true } })
+      expect(asService(look).trim().split('\n')).toEqual(all)
+    },
+  )
 
   it('copies a password file that is named beside the configuration, for its owner alone', async () => {
     const { folder, config, options } = place()

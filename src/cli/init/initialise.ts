@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { renderAsteriskSide } from '../../config/asterisk-side.js'
 import { parseConfig } from '../../config/load.js'
@@ -132,7 +133,7 @@ function report(
   const included = isPresent(pjsipConf) ? basename(asteriskConf) : asteriskConf
   print(`
 Written:
-${files.map(({ path, mode }) => `  ${path} (mode ${mode.toString(8)})`).join('\n')}
+${files.map(({ path }) => `  ${path} (mode ${(statSync(path).mode & 0o777).toString(8)})`).join('\n')}
 
 Next:
   1. Add one line to Asterisk's pjsip.conf, below its transports, and load it:

@@ -10,6 +10,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 
+const groupReads = 0o040
+
 export interface PlannedFile {
   readonly path: string
   readonly text: string
@@ -46,7 +48,7 @@ export function writeFiles(files: readonly PlannedFile[]): void {
   }
 }
 
-/** The owner of what it replaces is kept: the service may run as that user. */
+/** Whom what it replaces belongs to may read the new one too: the service may run as that user, or in that group. */
 function stageFile({
   path,
   stage,
@@ -58,8 +60,8 @@ function stageFile({
   if (!belongsToFolder) mkdirSync(folder, { recursive: true, mode: 0o755 })
   rmSync(stage, { force: true })
   writeFileSync(stage, text, { mode, flag: 'wx' })
-  chmodSync(stage, mode) // whatever the umask took away
-  const owner =
-    statSync(path, { throwIfNoEntry: false }) ?? (belongsToFolder ? statSync(folder) : undefined)
+  const replaced = statSync(path, { throwIfNoEntry: false })
+  const owner = replaced ?? (belongsToFolder ? statSync(folder) : undefined)
   if (owner !== undefined && process.getuid?.() === 0) chownSync(stage, owner.uid, owner.gid)
+  chmodSync(stage, mode | ((replaced?.mode ?? 0) & groupReads)) // whatever the umask took away
 }
