@@ -17,11 +17,22 @@ const execute = async (command: string, ...args: readonly string[]): Promise<str
 /** Why no image can be built or run here; undefined where it can. */
 export async function whyNoImages(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'it needs root'
-  return execute('buildah', '--version').then(
-    () => undefined,
-    () => 'buildah is not installed',
-  )
+  const hasBuildah = await execute('buildah', '--version').then(isSo, isNotSo)
+  if (!hasBuildah) return 'buildah is not installed'
+  // What buildah does first; in a chroot whose root is no mount point, and where mounts are forbidden, it cannot.
+  const mayMount = await execute(
+    'unshare',
+    '--mount',
+    '--net',
+    '--propagation',
+    'private',
+    'true',
+  ).then(isSo, isNotSo)
+  return mayMount ? undefined : 'this machine lets nobody make mount and network namespaces'
 }
+
+const isSo = (): boolean => true
+const isNotSo = (): boolean => false
 
 export class ImageStore {
   readonly #places: readonly string[]
