@@ -1,6 +1,7 @@
 import yargs from 'yargs'
 import { channelsCommand } from './channels.js'
 import { proposeNames } from './completion.js'
+import { completionCommand, completionOption } from './completion-script.js'
 import { devicesCommand } from './devices.js'
 import { doctorCommand } from './doctor.js'
 import { Ended, exitCodeOf, exitCodes, type ExitCode } from './exit-code.js'
@@ -14,9 +15,6 @@ import { membersCommand } from './members.js'
 import { runCommand } from './run.js'
 import { watchCommand } from './watch.js'
 import { readVersion } from '../version.js'
-
-/** What the shell's completion script puts before the words of a line; it is yargs' own. */
-const completionOption = '--get-yargs-completions'
 
 /** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
@@ -67,11 +65,11 @@ function makeCommandLine(args: readonly string[]) {
     .command(forgetCommand)
     .command(doctorCommand)
     .command(nodesCommand)
+    .command(completionCommand)
     .example('$0 init', 'ask for what is needed and write the configuration and the Asterisk side')
     .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
     .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
     .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
-    .completion('completion', 'Print a script for the completion of bash or zsh')
     .version(readVersion())
     .locale('en')
     .parserConfiguration({ 'duplicate-arguments-array': false })

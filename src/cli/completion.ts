@@ -7,6 +7,12 @@ import { askBridge, question } from './inspect.js'
 /** So many are proposed. */
 const most = 100
 
+/**
+ * A name means nothing to a shell: a shell inserts it as it is, and it may come from any member. No quote, no `$`, no white space; at its
+ * start no `-` of an option, no `~`, no `#`.
+ */
+const harmless = /^[\w/:@.+*][\w/:@.+*#~-]*$/
+
 type Names = 'devices' | 'mailboxes' | 'members'
 
 /** What the first argument of a command names. */
@@ -29,10 +35,16 @@ export async function proposeNames(words: readonly string[]): Promise<string[] |
   const option = words.at(-2) ?? ''
   if (names === undefined || current.startsWith('-') || option.startsWith('-')) return undefined
   try {
-    return await namesOf(names, configFile(words), current)
+    const found = await namesOf(names, configFile(words), current)
+    return proposable(found, current)
   } catch {
     return []
   }
+}
+
+/** The names that begin with what stands there and can do no harm in a shell. */
+export function proposable(names: readonly string[], current: string): string[] {
+  return names.filter((name) => name.startsWith(current) && harmless.test(name))
 }
 
 function configFile(words: readonly string[]): string {
@@ -45,8 +57,7 @@ async function namesOf(names: Names, file: string, current: string): Promise<str
   const { config } = loadConfig(file)
   if (names === 'members') {
     const overview = await askBridge<OverviewAnswer>(config, '/api/overview')
-    const all = overview?.members.flatMap(({ name, jid }) => [name, jid]) ?? []
-    return all.filter((name) => name.startsWith(current))
+    return overview?.members.flatMap(({ name, jid }) => [name, jid]) ?? []
   }
   const kind = names === 'devices' ? 'device_state' : 'message_waiting'
   const query = { kind, match: `${current}*`, limit: most }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { proposeNames } from '../../src/cli/completion.js'
 import { askLocally, judge } from '../../src/cli/explain-verdict.js'
 import { type Explained, renderExplanation } from '../../src/cli/explain-render.js'
 import { renderMembers } from '../../src/cli/members.js'
@@ -225,15 +224,6 @@ describe('watch', () => {
     expect(renderChange(change, plain)).toMatch(
       /^\d\d:\d\d:\d\d\.000 {2}pbx-a {2}PJSIP\/ 1 {2}NOT_INUSE → - {2}sum INVALID {2}1\.[23] ms$/,
     )
-  })
-})
-
-describe('completion', () => {
-  it('leaves options and what no name follows to yargs, and is mute where no bridge can be asked', async () => {
-    expect(await proposeNames(['hintbridge', 'exp'])).toBeUndefined()
-    expect(await proposeNames(['hintbridge', 'explain', '--js'])).toBeUndefined()
-    expect(await proposeNames(['hintbridge', 'explain', '--config', '/no'])).toBeUndefined()
-    expect(await proposeNames(['hintbridge', 'explain', '-c', '/nowhere', 'PJ'])).toEqual([])
   })
 })
 
