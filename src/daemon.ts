@@ -200,13 +200,12 @@ export class Daemon {
   }
 
   async #startObservation(): Promise<void> {
-    const api = apiRoutes(this.#inspector, this.#watchers)
     this.#control = new ControlServer({
       path: this.#config.controlSocket,
       leave: () => this.#depart(),
       forget: (name) => this.#forget(name),
       status: () => this.#bridge?.overview() ?? { phase: 'waiting for the EID of Asterisk' },
-      api,
+      api: apiRoutes(this.#inspector, this.#watchers, 'control'),
     })
     await this.#control.start()
     const { password } = this.#config.http
@@ -217,7 +216,7 @@ export class Daemon {
       health: this.#health,
       metrics: this.#metrics,
       readiness: () => this.#inspector.readiness(),
-      api,
+      api: apiRoutes(this.#inspector, this.#watchers, 'http'),
     })
     await this.#http.start()
   }

@@ -1,4 +1,6 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
+import { json } from 'node:stream/consumers'
+import type { ErrorAnswer } from './api.js'
 import { socketError } from './control-client.js'
 
 export interface ServerSentEvent {
@@ -24,8 +26,7 @@ export function followControl(
       const parser = new EventParser(onEvent)
       response.setEncoding('utf8')
       if (response.statusCode !== 200) {
-        reject(new Error(`the bridge answers ${response.statusCode ?? 0} to ${path}`))
-        response.destroy()
+        void failureOf(response, path).then(reject)
         return
       }
       response.on('data', (text: string) => parser.take(text))
@@ -40,6 +41,18 @@ export function followControl(
     })
     asked.end()
   })
+}
+
+/** The bridge's own reason, where its answer gives one. */
+async function failureOf(response: IncomingMessage, path: string): Promise<Error> {
+  const status = response.statusCode ?? 0
+  try {
+    const { error } = (await json(response)) as Partial<ErrorAnswer>
+    if (typeof error === 'string') return new Error(`the bridge answers ${status}: ${error}`)
+  } catch {
+    // A body without a reason is what the status alone says.
+  }
+  return new Error(`the bridge answers ${status} to ${path}`)
 }
 
 /** Takes the stream apart. Source: WHATWG HTML, "Interpreting an event stream"; the bridge sends one data line an event. */

@@ -16,18 +16,27 @@ export interface EventsParts {
 
 /** What may wait for a listener that reads slowly, octets; what does not fit is left out, and it is told how much. */
 const maxWaitingOctets = 256 * 1024
+/** So many may listen at each door: whoever crowds HTTP must not keep the operator out of the control socket. */
 const mostListeners = 50
 /** The overview is looked at this often, ms … */
 const overviewMs = 1_000
 /** … and where nothing was sent for so many looks, a comment tells that the connection lives. */
 const quietLooks = 15
+/** A listener to whom nothing of what waits could be sent for so long, s, does not read. */
+const mostStuckSeconds = 30
+
+/** Where a listener comes from. */
+export type Door = 'control' | 'http'
 
 interface Listener {
   readonly response: ServerResponse
+  readonly door: Door
   readonly matches: (id: string) => boolean
   lost: number
   overview: string
   quiet: number
+  /** Seconds since the connection last took a write, while one waits. */
+  stuck: number
 }
 
 export class Events {
@@ -49,12 +58,16 @@ export class Events {
     }
   }
 
-  /** The answer to one listener, of the changes whose id matches; the overview comes at once, and whenever it differs. */
-  listen(pattern: string): Stream | Answer {
-    if (this.#listeners.size >= mostListeners) {
+  /**
+   * The answer to one listener at that door, of the changes whose id matches; the overview comes at once, and whenever it
+   * differs. 503 where as many listen there as may.
+   */
+  listen(pattern: string, door: Door): Stream | Answer {
+    const present = [...this.#listeners].filter((listener) => listener.door === door)
+    if (present.length >= mostListeners) {
       return { status: 503, body: { error: `${mostListeners} listen already` } }
     }
-    return { stream: (response) => this.#add(response, matcher(pattern)) }
+    return { stream: (response) => this.#add(response, door, matcher(pattern)) }
   }
 
   /** Ends all; may be called again. */
@@ -62,8 +75,11 @@ export class Events {
     for (const { response } of this.#listeners) response.end()
   }
 
-  #add(response: ServerResponse, matches: Listener['matches']): void {
-    const listener: Listener = { response, matches, lost: 0, overview: '', quiet: 0 }
+  #add(response: ServerResponse, door: Door, matches: Listener['matches']): void {
+    const listener: Listener = {
+      ...{ response, door, matches, lost: 0 },
+      ...{ overview: '', quiet: 0, stuck: 0 },
+    }
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
@@ -73,7 +89,7 @@ export class Events {
     response.on('error', () => this.#remove(listener))
     this.#listeners.add(listener)
     if (this.#listeners.size === 1) this.#parts.onWatched(true)
-    this.#timer ??= setInterval(() => this.#look(), overviewMs).unref()
+    this.#timer ??= setInterval(() => this.#tick(), overviewMs).unref()
     this.#look()
   }
 
@@ -82,6 +98,14 @@ export class Events {
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#parts.onWatched(false)
+  }
+
+  #tick(): void {
+    for (const listener of this.#listeners) {
+      // Not `end`: that would wait for what does not go out.
+      if (isStuck(listener)) listener.response.destroy()
+    }
+    this.#look()
   }
 
   /** Tells those who do not know it what the overview is now. */
@@ -94,7 +118,7 @@ export class Events {
         if (send(listener, 'overview', overview)) listener.overview = text
       } else if (listener.quiet >= quietLooks) {
         listener.quiet = 0
-        listener.response.write(': still here\n\n')
+        write(listener, ': still here\n\n')
       }
     }
   }
@@ -129,11 +153,21 @@ function send<Name extends keyof ApiEvents>(
   }
   listener.quiet = 0
   if (listener.lost > 0) {
-    response.write(frame('lost', { events: listener.lost }))
+    write(listener, frame('lost', { events: listener.lost }))
     listener.lost = 0
   }
-  response.write(frame(name, event))
+  write(listener, frame(name, event))
   return true
+}
+
+function write(listener: Listener, text: string): void {
+  listener.response.write(text, () => (listener.stuck = 0))
+}
+
+/** Has the connection taken nothing of what waits for too long? Called once a second. */
+function isStuck(listener: Listener): boolean {
+  listener.stuck = listener.response.writableLength > 0 ? listener.stuck + 1 : 0
+  return listener.stuck > mostStuckSeconds
 }
 
 function frame(name: string, event: object): string {

@@ -1,6 +1,6 @@
 /** The routes of the inspection API, the same on the control socket and over HTTP; `api.ts` describes them. */
 import { isName, kinds, type Kind } from '../bridge/state.js'
-import type { Events } from './events.js'
+import type { Door, Events } from './events.js'
 import type { Inspector } from './inspector.js'
 import { matcher } from './pattern.js'
 import { type Answer, BadRequest, type Routes } from './respond.js'
@@ -9,8 +9,8 @@ const maxLimit = 1_000
 const defaultLimit = 200
 const maxPatternLength = 255
 
-/** Makes the routes for `GET`. */
-export function apiRoutes(inspector: Inspector, events: Events): Routes {
+/** Makes the routes for `GET` at that door. */
+export function apiRoutes(inspector: Inspector, events: Events, door: Door): Routes {
   return {
     '/api/overview': () => ok(inspector.overview()),
     '/api/states': async (query) =>
@@ -31,7 +31,7 @@ export function apiRoutes(inspector: Inspector, events: Events): Routes {
       return { status: 503, body: { error: 'the EID of Asterisk is not known yet: see /health' } }
     },
     '/api/refused': () => ok(inspector.refused()),
-    '/api/events': (query) => events.listen(patternOf(query)),
+    '/api/events': (query) => events.listen(patternOf(query), door),
   }
 }
 

@@ -188,7 +188,7 @@ describe('over the control socket', () => {
       leave: () => Promise.resolve(),
       forget: (name) => whomToForget(dialogue.bridge.overview(), name),
       status: () => ({}),
-      api: apiRoutes(inspector, events),
+      api: apiRoutes(inspector, events, 'control'),
     })
     await server.start()
     onTestFinished(async () => {
@@ -260,6 +260,14 @@ describe('over the control socket', () => {
     })
   })
 
+  it('says why the events are not served', async () => {
+    const { path } = await serve(pair())
+    const query = `/api/events?match=${'x'.repeat(256)}`
+    await expect(
+      followControl(path, query, () => undefined, new AbortController().signal),
+    ).rejects.toThrow('the bridge answers 400: match: has at most 255 characters')
+  })
+
   it('HEAD of the events ends at once', async () => {
     const { path } = await serve(pair())
     const status = await new Promise((resolve, reject) => {
@@ -307,12 +315,21 @@ describe('a listener', () => {
     readonly frames: string[] = []
     writableLength = 0
     writeHead = (): this => this
-    write(text: string): boolean {
+    #written: (() => void)[] = []
+    write(text: string, written: () => void): boolean {
       this.frames.push(text)
       this.writableLength += text.length
+      this.#written.push(written)
       return true
     }
+    /** The reader takes the oldest write. */
+    takeOne(): void {
+      this.#written.shift()?.()
+    }
     end(): void {
+      this.emit('close')
+    }
+    destroy(): void {
       this.emit('close')
     }
   }
@@ -326,7 +343,7 @@ describe('a listener', () => {
       onWatched: (isWatched) => watched.push(isWatched),
     })
     const response = new SlowResponse()
-    ;(events.listen('') as Stream).stream(response as unknown as ServerResponse)
+    ;(events.listen('', 'http') as Stream).stream(response as unknown as ServerResponse)
     const change: Change = {
       ...{ eid: eidOf(2), jid: jidOf(2), name: 'pbx-2', isOwn: false },
       ...{ kind: 'device_state', id: 'PJSIP/1'.padEnd(250, 'x') },
@@ -365,12 +382,26 @@ describe('a listener', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('beyond the fiftieth is refused', () => {
+  it('that takes nothing for 30 s is dropped, one that reads slowly is not', () => {
+    const { response, watched } = listen()
+    for (let second = 0; second < 60; second += 1) {
+      if (second % 20 === 0) response.takeOne()
+      vi.advanceTimersByTime(1_000)
+    }
+    expect(watched).toEqual([true])
+    vi.advanceTimersByTime(30_000)
+    expect(watched).toEqual([true, false])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('beyond the fiftieth is refused, and leaves room at the other door', () => {
     const { events, response } = listen()
     const responses = Array.from({ length: 49 }, () => new SlowResponse())
     for (const each of responses)
-      (events.listen('') as Stream).stream(each as unknown as ServerResponse)
-    expect(events.listen('')).toEqual({ status: 503, body: { error: '50 listen already' } })
+      (events.listen('', 'http') as Stream).stream(each as unknown as ServerResponse)
+    const refusal = { status: 503, body: { error: '50 listen already' } }
+    expect(events.listen('', 'http')).toEqual(refusal)
+    expect(events.listen('', 'control')).toHaveProperty('stream')
     for (const each of [response, ...responses]) each.end()
     expect(vi.getTimerCount()).toBe(0)
   })
