@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs'
-import { kinds } from '../bridge/state.js'
+import { kinds, type StateEntry } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { ChannelView, OverviewAnswer } from '../observe/api.js'
@@ -11,7 +11,13 @@ import {
   printJson,
   standardOutput,
 } from './inspect.js'
-import { readServer, serverNote } from './server-view.js'
+import {
+  failuresOf,
+  noteServer,
+  readServer,
+  type ServerFailure,
+  type ServerMember,
+} from './server-view.js'
 import { renderTable } from './table.js'
 
 export const channelsCommand: CommandModule<object, InspectArguments> = {
@@ -31,39 +37,60 @@ export const channelsCommand: CommandModule<object, InspectArguments> = {
 /** Prints the kinds of state with their filters and counts. */
 export async function showChannels(config: Config, isJson: boolean, output: Output): Promise<void> {
   const overview = await askBridge<OverviewAnswer>(config, '/api/overview')
-  const channels = overview?.channels ?? (await readChannels(config))
-  const source = overview ? 'bridge' : 'server'
-  if (isJson) {
-    printJson(output, { source, channels })
+  const print = (channels: readonly ShownChannel[]): void =>
+    output.print(channels.map((channel) => renderChannel(channel, output)).join('\n\n'))
+  if (overview) {
+    const { channels } = overview
+    if (isJson) printJson(output, { source: 'bridge', channels })
+    else print(channels)
     return
   }
-  if (!overview) output.note(serverNote)
-  output.print(channels.map((channel) => renderChannel(channel, source, output)).join('\n\n'))
+  const members = await readServer(config, kinds)
+  const found = serverChannels(config, members)
+  if (isJson) printJson(output, found)
+  else {
+    noteServer(members, output)
+    print(found.channels)
+  }
 }
 
-/** What is configured, and what the server has retained. */
-async function readChannels(config: Config): Promise<ChannelView[]> {
-  const members = await readServer(config, kinds)
-  return kinds.map((kind) => {
-    const { publish, subscribe, include, exclude } = config.share[kind]
-    const counted = members.map(({ item, entries = [] }) => ({
-      jid: item.id,
-      name: item.name,
-      states: entries.filter((entry) => entry.kind === kind).length,
-    }))
-    const isOwn = ({ jid }: { readonly jid: string }): boolean => jid === config.xmpp.jid
+/** A channel of which not all is known: only a bridge knows what Asterisk was given. */
+type ShownChannel = Omit<ChannelView, 'own' | 'injected'> &
+  Partial<Pick<ChannelView, 'own' | 'injected'>>
+
+/** What a script is told where no bridge runs. */
+export interface ServerChannels {
+  readonly source: 'server'
+  readonly channels: readonly ShownChannel[]
+  /** The members whose counts are not known. */
+  readonly failures: readonly ServerFailure[]
+}
+
+/** What is configured, and how much of it the server has retained; a member whose nodes could not be read has no count. */
+export function serverChannels(
+  { share, xmpp }: { readonly share: Config['share']; readonly xmpp: Pick<Config['xmpp'], 'jid'> },
+  members: readonly ServerMember[],
+): ServerChannels {
+  const own = members.find(({ item }) => item.id === xmpp.jid)
+  const channels = kinds.map((kind): ShownChannel => {
+    const { publish, subscribe, include, exclude } = share[kind]
+    const count = (entries: readonly StateEntry[]): number =>
+      entries.filter((entry) => entry.kind === kind).length
     return {
       ...{ kind, publish, subscribe, include, exclude },
-      own: counted.find(isOwn)?.states ?? 0,
-      injected: 0,
-      perMember: counted.filter((member) => !isOwn(member)),
+      ...(own?.failure === undefined && { own: count(own?.entries ?? []) }),
+      perMember: members.flatMap((member) => {
+        const { id: jid, name } = member.item
+        if (member === own || member.entries === undefined) return []
+        return [{ jid, name, states: count(member.entries) }]
+      }),
     }
   })
+  return { source: 'server', channels, failures: failuresOf(members) }
 }
 
 function renderChannel(
-  { kind, publish, subscribe, include, exclude, own, injected, perMember }: ChannelView,
-  source: 'bridge' | 'server',
+  { kind, publish, subscribe, include, exclude, own, injected, perMember }: ShownChannel,
   { style }: Pick<Output, 'style'>,
 ): string {
   const yes = (is: boolean): string => (is ? 'yes' : 'no')
@@ -75,8 +102,8 @@ function renderChannel(
       { cells: ['subscribed', yes(subscribe)] },
       { cells: ['include', patterns(include)] },
       { cells: ['exclude', patterns(exclude)] },
-      { cells: ['own', String(own)] },
-      ...(source === 'bridge' ? [{ cells: ['here', String(injected)] }] : []),
+      { cells: ['own', String(own ?? '-')] },
+      ...(injected === undefined ? [] : [{ cells: ['here', String(injected)] }]),
     ],
     style,
   )

@@ -10,7 +10,7 @@ import {
   printJson,
   standardOutput,
 } from './inspect.js'
-import { readServer, type ServerMember, serverNote } from './server-view.js'
+import { noteServer, readServer, type ServerMember } from './server-view.js'
 import { type Cell, type Column, renderTable, type Row, type Tone } from './table.js'
 import { spellAge, spellDelay } from './wording.js'
 
@@ -20,7 +20,7 @@ export const membersCommand: CommandModule<object, InspectArguments> = {
   builder: (yargs) =>
     yargs
       .options(inspectOptions)
-      .example('$0 members', 'who is alive, dead, leaving or refused, and why')
+      .example('$0 members', 'who is alive, dead, gone or refused, and why')
       .example('$0 members --json', 'the same for a script')
       .epilogue(
         'ALIVE: for how long. HEARD: how long ago. BATCH: number of its last batch. DELAY: from the last change at its Asterisk to its arrival here, where the clocks agree. Without a running bridge the XMPP server is asked.',
@@ -40,7 +40,7 @@ export async function showMembers(config: Config, isJson: boolean, output: Outpu
   const members = await readServer(config, [])
   if (isJson) printJson(output, { source: 'server', members: members.map(({ item }) => item) })
   else {
-    output.note(serverNote)
+    noteServer(members, output)
     output.print(renderServerMembers(members, output))
   }
 }

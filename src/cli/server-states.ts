@@ -2,7 +2,7 @@
 import { wordOf } from '../bridge/inspection-views.js'
 import type { DeviceState, Kind, StateEntry } from '../bridge/state.js'
 import { sumStates } from '../bridge/sum.js'
-import type { ServerMember } from './server-view.js'
+import { failuresOf, type ServerFailure, type ServerMember } from './server-view.js'
 
 export interface ServerPart {
   readonly eid: string
@@ -20,8 +20,27 @@ export interface ServerState {
   readonly parts: readonly ServerPart[]
 }
 
+/** What a script is told. */
+export interface ServerStates {
+  readonly source: 'server'
+  readonly matched: number
+  readonly states: readonly ServerState[]
+  /** The members whose states are left out. */
+  readonly failures: readonly ServerFailure[]
+}
+
+/** Gathers the states, and names who is left out. */
+export function serverStates(
+  members: readonly ServerMember[],
+  kind: Kind,
+  matches: (id: string) => boolean,
+): ServerStates {
+  const states = gatherStates(members, kind, matches)
+  return { source: 'server', matched: states.length, states, failures: failuresOf(members) }
+}
+
 /** Puts together what the members say of each device or mailbox of that kind, by name. */
-export function gatherStates(
+function gatherStates(
   members: readonly ServerMember[],
   kind: Kind,
   matches: (id: string) => boolean,

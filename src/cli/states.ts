@@ -14,8 +14,8 @@ import {
   question,
   standardOutput,
 } from './inspect.js'
-import { gatherStates, type ServerState } from './server-states.js'
-import { readServer, serverNote } from './server-view.js'
+import { type ServerState, serverStates } from './server-states.js'
+import { noteServer, readServer } from './server-view.js'
 import { type Cell, type Column, renderTable, type Tone } from './table.js'
 import { spellAge, spellCount } from './wording.js'
 
@@ -88,14 +88,11 @@ export async function showStates(words: StatesWords, options: ShowStatesOptions)
     return
   }
   const members = await readServer(config, [words.kind])
-  const states = gatherStates(members, words.kind, matcher(pattern))
-  if (isJson) printJson(output, { source: 'server', matched: states.length, states })
+  const found = serverStates(members, words.kind, matcher(pattern))
+  if (isJson) printJson(output, found)
   else {
-    output.note(serverNote)
-    for (const { item, failure } of members) {
-      if (failure !== undefined) output.note(`${item.name} is left out: ${failure}`)
-    }
-    output.print(renderServerStates(words, states, output))
+    noteServer(members, output)
+    output.print(renderServerStates(words, found.states, output))
   }
 }
 
