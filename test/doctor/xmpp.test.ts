@@ -206,7 +206,7 @@ describe('a running bridge', () => {
   const overview = (change: object): OverviewAnswer =>
     ({
       self: { phase: 'ready', isAsteriskFound: true },
-      members: [{ life: 'alive' }, { life: 'dead' }],
+      members: [{ name: 'pbx-b', life: 'alive' }],
       problems: [],
       readiness: { ready: true, reasons: [] },
       ...change,
@@ -214,7 +214,22 @@ describe('a running bridge', () => {
 
   it('that is in sync is fine', () => {
     expect(judgeBridge(overview({}))).toEqual([
-      { check: 'bridge', severity: 'ok', text: 'it runs and is in sync with 1 of 2 peers' },
+      { check: 'bridge', severity: 'ok', text: 'it runs and is in sync with 1 of 1 peers' },
+    ])
+  })
+
+  it('names the peers that it is not in sync with, and forgets who has left', () => {
+    const members = [
+      { name: 'pbx-b', life: 'alive' },
+      { name: 'pbx-c', life: 'dead' },
+      { name: 'pbx-d', life: 'alive', refusal: 'it does not answer for its EID' },
+      { name: 'pbx-e', life: 'gone' },
+    ]
+    expect(judgeBridge(overview({ members }))).toMatchObject([
+      {
+        severity: 'ok',
+        text: 'it runs and is in sync with 1 of 3 peers (pbx-c dead, pbx-d refused)',
+      },
     ])
   })
 

@@ -1,4 +1,4 @@
-import type { OverviewAnswer, ProblemView } from '../../observe/api.js'
+import type { MemberView, OverviewAnswer, ProblemView } from '../../observe/api.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
 
@@ -34,11 +34,21 @@ export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
     return [findings.warning('it does not run', 'start it: systemctl start hintbridge')]
   }
   const { self, members, problems, readiness } = overview
-  const alive = members.filter(({ life }) => life === 'alive').length
   const state = readiness.ready
-    ? findings.ok(`it runs and is in sync with ${alive} of ${members.length} peers`)
+    ? findings.ok(`it runs and is in sync with ${spellPeers(members)}`)
     : findings.warning(`it runs, but is not in sync: ${readiness.reasons.join('; ')}`)
   return [...(self.phase === 'leaving' ? [] : [state]), ...problems.map(judgeProblem)]
+}
+
+/** `1 of 3 peers (pbx-c dead, pbx-d refused)`: who has left is none. */
+function spellPeers(members: readonly MemberView[]): string {
+  const peers = members.filter(({ life }) => life !== 'gone')
+  const others = peers.flatMap(({ name, life, refusal }) => {
+    if (refusal !== undefined) return [`${name} refused`]
+    return life === 'alive' ? [] : [`${name} ${life}`]
+  })
+  const aside = others.length === 0 ? '' : ` (${others.join(', ')})`
+  return `${peers.length - others.length} of ${peers.length} peers${aside}`
 }
 
 /** The text of a problem says what to do, too. */
