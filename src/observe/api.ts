@@ -86,8 +86,6 @@ export interface MemberView {
   readonly isSynced: boolean
   /** Its device states are held but not given to Asterisk: it, or the own stream, has been out of sync for too long. */
   readonly isStale: boolean
-  /** It said that it leaves for good. */
-  readonly isLeaving: boolean
   readonly aliveSince?: IsoTime
   readonly lastHeardAt?: IsoTime
   /** Number of its last batch that is held. */

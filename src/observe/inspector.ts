@@ -157,7 +157,7 @@ export class Inspector {
   #members({ members, departed }: Overview): MemberView[] {
     const gone = departed.map(({ jid, eid, name, version, reason, lastHeardMs }): MemberView => {
       const nothing = { sequence: 0, states: 0, devices: 0, mailboxes: 0 }
-      const flags = { isBelieved: false, isSynced: false, isStale: false, isLeaving: true }
+      const flags = { isBelieved: false, isSynced: false, isStale: false }
       const lastHeardAt = this.#date(lastHeardMs)
       return { jid, eid, name, version, life: 'gone', reason, ...nothing, ...flags, lastHeardAt }
     })
@@ -167,7 +167,6 @@ export class Inspector {
   #member({ aliveSinceMs, lastHeardMs, ...member }: MemberOverview): MemberView {
     return {
       ...member,
-      isLeaving: false,
       devices: member.states - member.mailboxes,
       ...(aliveSinceMs !== undefined && { aliveSince: this.#date(aliveSinceMs) }),
       // Of one that was never heard it is when it was first seen.

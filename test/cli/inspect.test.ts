@@ -79,7 +79,7 @@ describe('members', () => {
   const member = (changed: Partial<MemberView>): MemberView => ({
     ...{ jid: `pbx@${longName}.example.org`, eid: '02:00:00:00:00:0a', name: longName },
     ...{ version: '0.1.0', life: 'alive', isBelieved: true, isSynced: true, isStale: false },
-    ...{ isLeaving: false, sequence: 123_456_789, states: 3, devices: 100_000, mailboxes: 2 },
+    ...{ sequence: 123_456_789, states: 3, devices: 100_000, mailboxes: 2 },
     ...{ aliveSince: '2026-11-19T09:00:00.000Z', lastHeardAt: at, delayMs: 12.3 },
     ...changed,
   })
@@ -95,7 +95,7 @@ describe('members', () => {
         member({}),
         member({ life: 'dead', reason: 'silence' }),
         member({ refusal: 'the live member pbx-x@example.org holds its EID 02:00:00:00:00:0a' }),
-        member({ life: 'gone', reason: 'it said goodbye', isLeaving: true }),
+        member({ life: 'gone', reason: 'it said goodbye' }),
         member({ isSynced: false, isStale: true }),
       ],
       readiness: { ready: false, reasons: ['Asterisk does not answer'] },

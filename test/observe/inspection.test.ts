@@ -121,7 +121,7 @@ describe('the inspector', () => {
     }
     dialogue.receive(bye, jidOf(2))
     expect(inspect(dialogue).inspector.overview().members).toEqual([
-      expect.objectContaining({ life: 'gone', isLeaving: true, reason: 'it said goodbye' }),
+      expect.objectContaining({ life: 'gone', reason: 'it said goodbye' }),
     ])
   })
 

@@ -6,6 +6,7 @@ import {
   asteriskVersion,
   countWords,
   duration,
+  lifeBadge,
   Names,
   stateWord,
   toneOf,
@@ -84,6 +85,23 @@ describe('the words', () => {
     ['0/7', 'idle'],
   ])('of %s light the lamp as %s', (state, tone) => {
     expect(toneOf(state)).toBe(tone)
+  })
+
+  it('of a member say how it stands, and that who has left is gone', () => {
+    const alive = { life: 'alive', isSynced: true, isStale: false } as const
+    const words = [
+      alive,
+      { ...alive, life: 'gone', isSynced: false } as const,
+      { ...alive, life: 'suspected' } as const,
+      { ...alive, life: 'dead' } as const,
+      { ...alive, refusal: 'no' },
+      { ...alive, isStale: true },
+      { ...alive, isSynced: false },
+    ].map((member) => Object.values(lifeBadge(member)).join(' '))
+    expect(words).toEqual([
+      ...['good alive', 'unknown gone', 'fair suspected', 'bad dead', 'bad refused'],
+      ...['fair stale', 'fair syncing'],
+    ])
   })
 
   it('name a version of Asterisk without what a distribution adds', () => {

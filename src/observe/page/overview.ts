@@ -1,7 +1,7 @@
 /** What surrounds the list: this server, the other members, what is shared, problems, refused items. */
 import type { MemberView, OverviewAnswer, RefusedAnswer, SelfView } from '../api.js'
 import { element, setText, the, timeElement, type Content } from './dom.js'
-import { asteriskVersion, duration, type Names, number } from './wording.js'
+import { asteriskVersion, duration, lifeBadge, type Names, number } from './wording.js'
 
 const kindNames = { device_state: 'Device states', message_waiting: 'Message counts' } as const
 
@@ -112,9 +112,9 @@ function fact(name: string, value: Content, isGood = true): Node[] {
 
 /** What counts in one row, what else is known of the member in a second. */
 function memberRows(member: MemberView, names: Names): HTMLElement[] {
-  const { refusal, reason, isSynced, isLeaving } = member
-  const why =
-    refusal ?? reason ?? (isSynced || isLeaving ? undefined : 'its states are not complete')
+  const { refusal, reason, isSynced } = member
+  const why = refusal ?? reason ?? (isSynced ? undefined : 'its states are not complete')
+  const { tone, word } = lifeBadge(member)
   return [
     element(
       'tr',
@@ -124,7 +124,7 @@ function memberRows(member: MemberView, names: Names): HTMLElement[] {
         { scope: 'row' },
         element('span', { class: 'name' }, names.of(member)),
         ' ',
-        lifeBadge(member),
+        element('span', { class: 'badge', 'data-tone': tone }, word),
       ),
       count(member.devices),
       count(member.mailboxes),
@@ -141,22 +141,6 @@ function memberRows(member: MemberView, names: Names): HTMLElement[] {
       ),
     ),
   ]
-}
-
-function lifeBadge({ life, refusal, isLeaving, isStale, isSynced }: MemberView): HTMLElement {
-  const [tone, word] =
-    refusal !== undefined
-      ? (['bad', 'refused'] as const)
-      : isLeaving
-        ? (['unknown', 'leaving'] as const)
-        : life !== 'alive'
-          ? ([life === 'suspected' ? 'fair' : 'bad', life] as const)
-          : isStale
-            ? (['fair', 'stale'] as const)
-            : isSynced
-              ? (['good', 'alive'] as const)
-              : (['fair', 'syncing'] as const)
-  return element('span', { class: 'badge', 'data-tone': tone }, word)
 }
 
 function details({ name, eid, pbxVersion, lastHeardAt, aliveSince, sequence }: MemberView): Node[] {

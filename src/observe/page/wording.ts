@@ -1,5 +1,5 @@
 /** How values are written. */
-import type { OverviewAnswer, MailboxPart, DevicePart, StateView } from '../api.js'
+import type { MemberView, OverviewAnswer, MailboxPart, DevicePart, StateView } from '../api.js'
 import type { Kind } from '../../bridge/state.js'
 
 /** How a lamp looks: `busy` and `ringing` catch the eye, the others do not. */
@@ -31,6 +31,23 @@ export function stateWord(view: StateView | DevicePart | MailboxPart): string {
 /** Does a part wait for the own Asterisk? */
 export function isPending({ parts }: Pick<StateView, 'parts'>): boolean {
   return parts.some(({ standing }) => standing === 'pending')
+}
+
+export interface Badge {
+  /** `unknown` catches no eye. */
+  readonly tone: 'good' | 'fair' | 'bad' | 'unknown'
+  readonly word: string
+}
+
+type Condition = Pick<MemberView, 'life' | 'refusal' | 'isStale' | 'isSynced'>
+
+/** How a member stands, in a word. */
+export function lifeBadge({ life, refusal, isStale, isSynced }: Condition): Badge {
+  if (refusal !== undefined) return { tone: 'bad', word: 'refused' }
+  if (life === 'gone') return { tone: 'unknown', word: life }
+  if (life !== 'alive') return { tone: life === 'suspected' ? 'fair' : 'bad', word: life }
+  if (isStale) return { tone: 'fair', word: 'stale' }
+  return isSynced ? { tone: 'good', word: life } : { tone: 'fair', word: 'syncing' }
 }
 
 /** `20,000 devices`, `12 of 20,000 mailboxes`. */

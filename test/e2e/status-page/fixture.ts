@@ -197,7 +197,6 @@ function memberView(index: number, count: number): MemberView {
     isBelieved: true,
     isSynced: life === 'alive',
     isStale: false,
-    isLeaving: false,
     aliveSince: at(index * 60),
     lastHeardAt: at(5_380 + index),
     sequence: 4_211 + index * 97,
