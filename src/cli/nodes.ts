@@ -37,7 +37,7 @@ export const nodesCommand: CommandModule<object, NodesArguments> = {
       .example('$0 nodes members', 'who is in the list of members')
       .example('$0 nodes 02:00:00:00:00:0a/device_state --raw', 'the XML of one')
       .epilogue(
-        "Asks the XMPP server, with the bridge's account and beside the bridge. Only its owners may read a node's configuration and affiliations. What is in a feed is not kept.",
+        "Asks the XMPP server, with the bridge's account and beside the bridge. Only its owners may read a node's configuration and affiliations. What is in a feed is not kept. Only the services of members that trust names are asked.",
       ),
   handler: async ({ config: file, node, raw, json }) => {
     const { config } = loadConfig(file)
@@ -45,15 +45,20 @@ export const nodesCommand: CommandModule<object, NodesArguments> = {
     const printJson = (value: unknown): boolean => print(JSON.stringify(value, undefined, 2))
     const session = await openSession(config)
     try {
-      const own = { iq: session, service: config.xmpp.pubsub, timeoutMs: requestTimeoutMs }
+      const cluster = {
+        own: { iq: session, service: config.xmpp.pubsub, timeoutMs: requestTimeoutMs },
+        root: config.cluster,
+        jid: config.xmpp.jid,
+        isTrusted: config.isTrusted,
+      }
       if (node === undefined) {
-        const list = await listNodes(own, config.cluster)
+        const list = await listNodes(cluster)
         if (json) printJson({ nodes: list })
         else print(renderNodes(list, terminalStyle()))
       } else if (raw) {
-        print(await readRawNode(own, config.cluster, node))
+        print(await readRawNode(cluster, node))
       } else {
-        const view = await readNode(own, config.cluster, node)
+        const view = await readNode(cluster, node)
         if (json) printJson(view)
         else print(renderNode(view, terminalStyle()))
       }

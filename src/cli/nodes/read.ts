@@ -2,7 +2,6 @@
 import xml, { type Element } from '@xmpp/xml'
 import { kinds } from '../../bridge/state.js'
 import { feedNode, membersNode, parseNodeName, windowNode } from '../../nodes/names.js'
-import { codecs } from '../../nodes/registry.js'
 import { type Affiliation, affiliations } from '../../pubsub/affiliations.js'
 import { discoItems } from '../../pubsub/disco.js'
 import { type Item, items } from '../../pubsub/items.js'
@@ -14,7 +13,9 @@ import {
   requestPubsub,
 } from '../../pubsub/service.js'
 import { StanzaError } from '../../xmpp/errors.js'
+import { type Claim, type Cluster, describeClaim, readClaims } from './claims.js'
 import { describeItem } from './describe.js'
+import { type Failure, failureOf, orFailure } from './failure.js'
 
 export interface NodeSummary {
   readonly node: string
@@ -24,7 +25,7 @@ export interface NodeSummary {
   readonly member?: { readonly jid: string; readonly name: string }
   /** How many items are kept. */
   readonly items?: number
-  /** Why it cannot be read. */
+  /** Why it cannot be read, or was not asked for. */
   readonly failure?: string
 }
 
@@ -38,27 +39,26 @@ export interface ItemView {
 export interface NodeView {
   readonly node: string
   readonly service: string
-  readonly configuration: Readonly<Record<string, string>> | { readonly failure: string }
-  readonly affiliations: readonly Affiliation[] | { readonly failure: string }
-  readonly items: readonly ItemView[] | { readonly failure: string }
+  /** Who else says that it is its own; missing where none does. */
+  readonly otherClaims?: readonly Claim[]
+  readonly configuration: Readonly<Record<string, string>> | Failure
+  readonly affiliations: readonly Affiliation[] | Failure
+  readonly items: readonly ItemView[] | Failure
 }
 
-interface Member {
-  readonly jid: string
-  readonly name: string
-  readonly eid: string
-  readonly service: string
-}
-
-/** All nodes of the cluster: those of each member, at its service, and what else the own service has under the root. */
-export async function listNodes(own: PubsubService, root: string): Promise<NodeSummary[]> {
-  const members = await readMemberList(own, root)
-  const owned = members.flatMap(({ jid, name, eid, service }) =>
-    [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))].map((node) => ({
-      node,
-      service,
-      member: { jid, name },
-    })),
+/**
+ * All nodes of the cluster: those of each member, at its service, and what else the own service has under the root. Those of a member
+ * that is not believed are listed, and its service is not asked.
+ */
+export async function listNodes(cluster: Cluster): Promise<NodeSummary[]> {
+  const { own, root } = cluster
+  const claims = await readClaims(cluster)
+  const believed = claims.filter(({ doubt }) => doubt === undefined)
+  const owned = believed.flatMap((claim) => nodesOf(claim, root))
+  const doubted = claims.flatMap((claim) =>
+    claim.doubt === undefined
+      ? []
+      : nodesOf(claim, root).map((node) => ({ ...node, failure: `not asked: ${claim.doubt}` })),
   )
   const listed = await discoItems(own.iq, own.service, own.timeoutMs)
   const known = new Set([membersNode(root), ...owned.map(({ node }) => node)])
@@ -67,8 +67,13 @@ export async function listNodes(own: PubsubService, root: string): Promise<NodeS
       ? []
       : [{ node, service: own.service }],
   )
-  const all = [{ node: membersNode(root), service: own.service }, ...owned, ...others]
-  return Promise.all(all.map((summary) => count(own, summary)))
+  const asked = [{ node: membersNode(root), service: own.service }, ...owned, ...others]
+  return [...(await Promise.all(asked.map((summary) => count(own, summary)))), ...doubted]
+}
+
+function nodesOf({ jid, name, eid, service }: Claim, root: string): NodeSummary[] {
+  const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
+  return nodes.map((node) => ({ node, service, member: { jid, name } }))
 }
 
 async function count(own: PubsubService, summary: NodeSummary): Promise<NodeSummary> {
@@ -79,10 +84,7 @@ async function count(own: PubsubService, summary: NodeSummary): Promise<NodeSumm
 }
 
 /** COMPAT Prosody: a node that keeps nothing, as a feed, has no answer; ejabberd's is an empty one. */
-async function readItems(
-  service: PubsubService,
-  node: string,
-): Promise<Item[] | { failure: string }> {
+async function readItems(service: PubsubService, node: string): Promise<Item[] | Failure> {
   try {
     return await items(service, node)
   } catch (error) {
@@ -92,16 +94,17 @@ async function readItems(
 }
 
 /** One node, by its name with or without the root. */
-export async function readNode(own: PubsubService, root: string, name: string): Promise<NodeView> {
-  const { node, service } = await find(own, root, name)
+export async function readNode(cluster: Cluster, name: string): Promise<NodeView> {
+  const { node, service, otherClaims } = await find(cluster, name)
   const configuration = await orFailure(nodeConfiguration(service, node))
   const found = await readItems(service, node)
   return {
     node,
     service: service.service,
+    ...(otherClaims.length > 0 && { otherClaims }),
     configuration: configuration instanceof Map ? Object.fromEntries(configuration) : configuration,
     affiliations: await orFailure(affiliations(service, node)),
-    items: 'failure' in found ? found : found.map((item) => view(item, root, node)),
+    items: 'failure' in found ? found : found.map((item) => view(item, cluster.root, node)),
   }
 }
 
@@ -111,14 +114,14 @@ function view(item: Item, root: string, node: string): ItemView {
 }
 
 /** The answers of the service on configuration, affiliations and items of one node, or its errors, as XML. */
-export async function readRawNode(own: PubsubService, root: string, name: string): Promise<string> {
-  const { node, service } = await find(own, root, name)
+export async function readRawNode(cluster: Cluster, name: string): Promise<string> {
+  const { node, service, otherClaims } = await find(cluster, name)
   const asked = [
     [ownerNamespace, xml('configure', { node })],
     [ownerNamespace, xml('affiliations', { node })],
     [pubsubNamespace, xml('items', { node })],
   ] as const
-  const answers: string[] = []
+  const answers = otherClaims.map((claim) => `<!-- ${describeClaim(claim)} -->`)
   for (const [namespace, question] of asked) {
     const answer = await orFailure(requestPubsub(service, 'get', namespace, question))
     answers.push(
@@ -136,48 +139,29 @@ function indent(element: Element | undefined): string {
   )
 }
 
-function isFailure(value: Element | undefined | { failure: string }): value is { failure: string } {
+function isFailure(value: Element | undefined | Failure): value is Failure {
   return value !== undefined && 'failure' in value
 }
 
-/** The node's whole name, and the service of the member that it belongs to. */
-async function find(
-  own: PubsubService,
-  root: string,
-  name: string,
-): Promise<{ node: string; service: PubsubService }> {
+interface Found {
+  readonly node: string
+  readonly service: PubsubService
+  readonly otherClaims: readonly Claim[]
+}
+
+/** The node's whole name, and the service of the member that it belongs to: of several, the own one's or the first that is believed. */
+async function find(cluster: Cluster, name: string): Promise<Found> {
+  const { own, root } = cluster
   const node = name.startsWith(`${root}/`) ? name : `${root}/${name}`
   const parsed = parseNodeName(root, node)
-  if (parsed === undefined || parsed.type === 'members') return { node, service: own }
-  const owner = (await readMemberList(own, root)).find(({ eid }) => eid === parsed.eid)
-  return { node, service: { ...own, service: owner?.service ?? own.service } }
-}
-
-/** Who can be read of the list; an empty one where it is not there. */
-async function readMemberList(own: PubsubService, root: string): Promise<Member[]> {
-  const found = await orFailure(items(own, membersNode(root)))
-  if ('failure' in found) return []
-  return found.flatMap(({ id, payload }) => {
-    try {
-      const { name, eid, service } = codecs.members.decode(payload, { id })
-      return [{ jid: id, name, eid, service }]
-    } catch {
-      return []
-    }
-  })
-}
-
-async function orFailure<Answer>(answer: Promise<Answer>): Promise<Answer | { failure: string }> {
-  try {
-    return await answer
-  } catch (error) {
-    return failureOf(error)
+  if (parsed === undefined || parsed.type === 'members') {
+    return { node, service: own, otherClaims: [] }
   }
-}
-
-/** What the server refused; rethrows any other error. */
-function failureOf(error: unknown): { failure: string } {
-  if (!(error instanceof StanzaError)) throw error
-  const isForbidden = error.condition === 'forbidden'
-  return { failure: isForbidden ? 'only its owners may read that' : error.message }
+  const claims = (await readClaims(cluster)).filter(({ eid }) => eid === parsed.eid)
+  const owner = claims.find(({ doubt }) => doubt === undefined)
+  return {
+    node,
+    service: { ...own, service: owner?.service ?? own.service },
+    otherClaims: claims.filter((claim) => claim !== owner),
+  }
 }

@@ -1,4 +1,5 @@
-import { type Column, renderTable, type TerminalStyle } from '../table.js'
+import { type Column, renderAdvice, renderTable, type TerminalStyle } from '../table.js'
+import { type Claim, describeClaim } from './claims.js'
 import type { ItemView, NodeSummary, NodeView } from './read.js'
 
 /** The list of nodes, a line each. */
@@ -20,15 +21,16 @@ export function renderNodes(nodes: readonly NodeSummary[], style: TerminalStyle)
   )
 }
 
-/** One node in three parts. */
+/** One node in three parts, after who else says that it is its own. */
 export function renderNode({ node, service, ...parts }: NodeView, style: TerminalStyle): string {
-  const { configuration, affiliations, items } = parts
+  const { configuration, affiliations, items, otherClaims = [] } = parts
   const fields = (form: Readonly<Record<string, string>>): string[][] =>
     Object.entries(form)
       .filter(([name]) => name.startsWith('pubsub#'))
       .map(([name, value]) => [name.slice('pubsub#'.length), value])
   return [
     `${node} at ${service}`,
+    ...otherClaims.map((claim) => renderClaim(claim, style)),
     section(
       'configuration',
       isFailure(configuration) ? configuration : fields(configuration),
@@ -54,6 +56,10 @@ export function renderNode({ node, service, ...parts }: NodeView, style: Termina
       style,
     ),
   ].join('\n\n')
+}
+
+function renderClaim(claim: Claim, style: TerminalStyle): string {
+  return renderAdvice(describeClaim(claim), 'hintbridge doctor says what to do', 'warning', style)
 }
 
 function itemRow({ id, text, publisher = '' }: ItemView): string[] {
