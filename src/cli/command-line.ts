@@ -67,14 +67,14 @@ function makeCommandLine(args: readonly string[]) {
     .command(nodesCommand)
     .command(completionCommand)
     .example('$0 init', 'ask for what is needed and write the configuration and the Asterisk side')
-    .example('$0 run --config /etc/hintbridge/hintbridge.yaml', 'be the service')
+    .example('$0 run', 'be the service')
     .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
     .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
     .version(readVersion())
     .locale('en')
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .exitProcess(false)
-    .wrap(100)
+    .wrap(80)
 }
 
 /** The command line itself is wrong. */
