@@ -11,12 +11,14 @@ import {
   wordOf,
 } from './inspection-views.js'
 import type { Peer } from './peer.js'
-import type { DeviceState } from './state.js'
+import type { DeviceEntry, DeviceState } from './state.js'
 import { sumStates } from './sum.js'
 
 export interface Explained {
   readonly seen: StateSeen
   readonly isKnown: boolean
+  /** What the own Asterisk says of it, where that is not shared. */
+  readonly unshared?: DeviceEntry
   readonly traces: readonly InjectionTrace[]
   readonly settings: BridgeSettings
   /** Members whose table is not complete. */
@@ -29,11 +31,15 @@ export interface Explained {
 const busyStates: ReadonlySet<string> = new Set(['INUSE', 'BUSY', 'RINGING', 'RINGINUSE', 'ONHOLD'])
 
 export function explain(explained: Explained): Explanation {
-  const { seen, isKnown, traces } = explained
+  const { seen, isKnown, unshared, traces } = explained
   const steps = seen.kind === 'device_state' ? addition(seen.parts) : succession(seen.parts)
   return {
     seen,
     isKnown,
+    ...(unshared && { unshared: { state: unshared.state, cachable: unshared.cachable } }),
+    leftovers: traces.flatMap(({ eid, wanted, isInherited }) =>
+      wanted ? [] : [{ eid, isInherited }],
+    ),
     steps,
     injections: traces.map(injectionOf),
     remarks: [

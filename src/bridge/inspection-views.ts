@@ -1,6 +1,6 @@
 /** What whoever asks is shown of a state; times are monotonic, ms, and what shows them gives them a date. */
 import type { Failure } from './events.js'
-import type { EntityId, Kind, StateEntry } from './state.js'
+import type { DeviceEntry, EntityId, Kind, StateEntry } from './state.js'
 
 /**
  * How a part stands with the own Asterisk. `own`: its own state. `injected`: it has taken it. `pending`: it waits for Asterisk.
@@ -75,6 +75,10 @@ export interface Remark {
 export interface Explanation {
   readonly seen: StateSeen
   readonly isKnown: boolean
+  /** What the own Asterisk says of the device, where that is not shared. */
+  readonly unshared?: Pick<DeviceEntry, 'state' | 'cachable'>
+  /** What Asterisk holds of origins that do not say it: `isInherited`, of an earlier run; else it is being taken back. */
+  readonly leftovers: readonly { readonly eid: EntityId; readonly isInherited: boolean }[]
   readonly steps: readonly Step[]
   readonly injections: readonly InjectionSeen[]
   readonly remarks: readonly Remark[]

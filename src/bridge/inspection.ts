@@ -69,9 +69,11 @@ export class Inspection {
     const { inspected, context } = this
     const peers = this.#peers()
     const seen = this.#look(kind, id, peers)
+    const unshared = kind === 'device_state' ? inspected.local.unshared.get(id) : undefined
     return explain({
       seen: seen ?? { kind, id, sum: nothing(kind, id), changedMs: context.nowMs, parts: [] },
       isKnown: seen !== undefined,
+      ...(unshared && { unshared }),
       traces: inspected.injection.traces(kind, id),
       settings: context.settings,
       unsynced: peers.filter(({ isSynced, life }) => !isSynced && life !== 'dead'),

@@ -9,6 +9,7 @@ import { type Dump, Fence } from './fence.js'
 import type { Dated } from './replica.js'
 import type { FeedEntry, Key, Kind, StateEntry } from './state.js'
 import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
+import { Unshared } from './unshared.js'
 
 /** At most this often is the injected count of an unowned mailbox given again (rule 5). */
 const mailboxAgainMs = 60_000
@@ -34,6 +35,8 @@ export class LocalStates {
   /** When the cluster was told, ms; for whoever asks. */
   readonly #toldMs = new Map<Key, number>()
   #toldMailboxes = 0
+  /** Devices that the PBX reports and that are not shared. */
+  readonly unshared = new Unshared()
   readonly #fences: Readonly<Record<Kind, Fence>>
   readonly #ownedMailboxes = new Set<string>()
   readonly #givenAgainMs = new Map<string, number>()
@@ -84,6 +87,10 @@ export class LocalStates {
     const isShared = this.#mayShare(entry)
     // A count that rule 5 keeps back can be followed by the dump's older one all the same (rule 3).
     if (isShared || entry.kind === 'message_waiting') this.#fences[entry.kind].note(key, entry)
+    if (entry.kind === 'device_state') {
+      if (isShared) this.unshared.remove(entry.id)
+      else this.unshared.note(entry)
+    }
     if (!isShared) return
     this.#reported.set(key, entry)
     if (this.#mayTell(entry.kind)) this.#tell(key)
@@ -101,6 +108,7 @@ export class LocalStates {
   }
 
   #startAnew(kind: Kind): void {
+    if (kind === 'device_state') this.unshared.clear()
     for (const [key, entry] of this.#reported) {
       // The dump does not name uncachable states, so only a restart can end them.
       if (entry.kind === 'device_state' && kind === entry.kind && !entry.cachable) {

@@ -1,5 +1,6 @@
 /** What the own Asterisk answers for a device against what the parts add up to, and why they may differ. */
 import { type DeviceState, isDeviceState } from '../bridge/state.js'
+import { sumStates } from '../bridge/sum.js'
 import type { ExplainAnswer, Remark } from '../observe/api.js'
 
 /** What Asterisk answered on its console. */
@@ -13,6 +14,11 @@ export interface LocalView extends LocalAnswer {
   /** Does it answer what the parts add up to? Missing where that cannot be said. */
   readonly isAsExpected?: boolean
 }
+
+type DeviceAnswer = Extract<ExplainAnswer, { readonly kind: 'device_state' }>
+
+/** States in which nobody uses the device. */
+const idle: ReadonlySet<DeviceState> = new Set(['INVALID', 'UNKNOWN', 'UNAVAILABLE', 'NOT_INUSE'])
 
 /** What may stand in a function's argument on the console: no comma, no parenthesis, no quote, no white space. */
 const askable = /^[\w/:@.+*#~-]+$/
@@ -54,38 +60,84 @@ export function judge(
 }
 
 /** The first reason that holds; a `note` where it is as it should be all the same. */
-function whyDifferent(answer: ExplainAnswer, state: DeviceState): Remark {
-  const { id, parts } = answer
-  const sum = answer.kind === 'device_state' ? answer.sum : ''
-  const text = `this Asterisk answers ${state}, the parts add up to ${sum}`
-  const waiting = parts.find(({ standing }) => standing === 'pending' || standing === 'refused')
-  if (waiting) {
-    const { name, eid, standing } = waiting
-    return {
-      severity: 'warning',
-      text: `${text}: what ${name ?? eid} says is ${standing === 'pending' ? 'not there yet' : 'refused'}`,
-      remedy: 'see the remark on it',
-    }
-  }
-  if (!parts.some(({ isOwn }) => isOwn)) {
-    return {
-      severity: 'note',
-      text: `${text}: its own state of ${id}, which it does not share, is added too`,
+function whyDifferent(answer: DeviceAnswer, state: DeviceState): Remark {
+  const text = `this Asterisk answers ${state}, the parts add up to ${answer.sum}`
+  return (
+    becauseOfLeftovers(answer, text) ??
+    becauseOfWaiting(answer, text) ??
+    becauseUnshared(answer, state, text) ??
+    becauseOfDriver(answer, state, text) ?? {
+      severity: 'error',
+      text: `${text}: it holds a state that no member tells of`,
       remedy:
-        'this is so for what share keeps in, for Queue: devices, and for what Asterisk computes when it is asked',
+        'that of a bridge that ran before on another state_dir, or of something else that publishes to it, such as ' +
+        'Asterisks that publish to each other: end that first. A restart of Asterisk (core restart when convenient) ' +
+        'drops the state; all else is given anew',
     }
-  }
-  if (sum === 'UNKNOWN') {
-    return {
-      severity: 'note',
-      text: `${text}: of a sum of UNKNOWN Asterisk asks the channel driver, and that is its answer`,
-    }
-  }
+  )
+}
+
+/** What it was given of members that do not say it. */
+function becauseOfLeftovers({ leftovers }: DeviceAnswer, text: string): Remark | undefined {
+  const [leftover] = leftovers
+  if (!leftover) return undefined
+  const what = leftover.isInherited
+    ? `what an earlier run gave it under ${leftover.eid} is not confirmed yet`
+    : `what it was given under ${leftover.eid} is not taken back yet`
+  return { severity: 'warning', text: `${text}: ${what}`, remedy: 'see the remark on it' }
+}
+
+function becauseOfWaiting({ parts }: DeviceAnswer, text: string): Remark | undefined {
+  const waiting = parts.find(({ standing }) => standing === 'pending' || standing === 'refused')
+  if (!waiting) return undefined
+  const { name, eid, standing } = waiting
   return {
-    severity: 'error',
-    text: `${text}: it holds a state that no member tells of`,
-    remedy:
-      'that of a bridge that ran before on another state_dir, or of something else that publishes to it. A restart of ' +
-      'Asterisk (core restart when convenient) drops it; all else is given anew',
+    severity: 'warning',
+    text: `${text}: what ${name ?? eid} says is ${standing === 'pending' ? 'not there yet' : 'refused'}`,
+    remedy: 'see the remark on it',
   }
+}
+
+/** Its own state is added too, or, where that is not cachable, counts until the next; is that the difference? */
+function becauseUnshared(
+  answer: DeviceAnswer,
+  state: DeviceState,
+  text: string,
+): Remark | undefined {
+  const { id, unshared } = answer
+  if (!unshared) return undefined
+  const given = statesGiven(answer)
+  const isWhy = unshared.cachable
+    ? sumStates([...given, unshared.state]) === state
+    : given.length === 0
+  if (!isWhy) return undefined
+  return {
+    severity: 'note',
+    text: `${text}: its own state of ${id} (${unshared.state}), which it does not share, is added too`,
+    remedy: 'this is so for what share keeps in, and for states that Asterisk calls uncachable',
+  }
+}
+
+/**
+ * Of what it has no state, or UNKNOWN, Asterisk asks the channel driver. A device that is in use has told so, and is known.
+ * Source: Asterisk `main/devicestate.c`, `_ast_device_state`.
+ */
+function becauseOfDriver(
+  answer: DeviceAnswer,
+  state: DeviceState,
+  text: string,
+): Remark | undefined {
+  const isAsked = statesGiven(answer).length === 0 ? idle.has(state) : answer.sum === 'UNKNOWN'
+  if (!isAsked) return undefined
+  return {
+    severity: 'note',
+    text: `${text}: of a device without a state, or of a sum of UNKNOWN, Asterisk asks the channel driver, and that is its answer`,
+  }
+}
+
+/** What Asterisk adds up. */
+function statesGiven({ parts }: DeviceAnswer): DeviceState[] {
+  return parts.flatMap(({ state, cachable, standing }) =>
+    cachable && standing !== 'held' ? [state] : [],
+  )
 }

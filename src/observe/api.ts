@@ -187,11 +187,21 @@ export interface MailboxPart extends PartOf, Counts {}
 export type ExplainAnswer = StateView & {
   /** `false` where no member has told of it. */
   readonly isKnown: boolean
+  /** What the own Asterisk said last of the device, where that is not shared. */
+  readonly unshared?: { readonly state: DeviceState; readonly cachable: boolean }
+  /** What the own Asterisk was given of origins that do not say it, and has not taken back yet. */
+  readonly leftovers: readonly Leftover[]
   /** The addition, origin by origin; of a mailbox, who gave a count in which order. */
   readonly steps: readonly Step[]
   /** What the own Asterisk was sent. */
   readonly injections: readonly InjectionView[]
   readonly remarks: readonly Remark[]
+}
+
+export interface Leftover {
+  readonly eid: string
+  /** An earlier run gave it, and nobody has confirmed it yet; else it is being withdrawn. */
+  readonly isInherited: boolean
 }
 
 export interface Step {

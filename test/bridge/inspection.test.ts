@@ -177,12 +177,32 @@ describe('an explanation', () => {
   it('says that nobody tells of a device, and what an earlier run left in Asterisk', () => {
     const journal = [{ eid: eidOf(9), kind: 'device_state', id: 'PJSIP/9' }] as const
     const dialogue = new Dialogue({ journal }).ready()
-    const { isKnown, remarks } = explain(dialogue, 'PJSIP/9')
+    const { isKnown, leftovers, remarks } = explain(dialogue, 'PJSIP/9')
     expect(isKnown).toBe(false)
+    expect(leftovers).toEqual([{ eid: eidOf(9), isInherited: true }])
+    expect(explain(pair(), 'PJSIP/2').leftovers).toEqual([])
     expect(remarks.map(({ text }) => text)).toEqual([
       'no member tells of PJSIP/9',
       `an earlier run gave the own Asterisk a state of PJSIP/9 under ${eidOf(9)} that nobody has confirmed yet`,
     ])
+  })
+
+  it('tells what the own Asterisk says of a device that is not shared, until Asterisk starts anew', () => {
+    const isShared = (id: string): boolean => id !== 'PJSIP/2'
+    const share = { publish: true, subscribe: true, isShared }
+    const { message_waiting } = settings().share
+    const dialogue = new Dialogue({ settings: { share: { device_state: share, message_waiting } } })
+    dialogue.ready().report('PJSIP/1', 'BUSY').report('PJSIP/2', 'BUSY')
+    dialogue.post({ type: 'StateReported', entry: device('PJSIP/3', 'INUSE', false) })
+    const unshared = () =>
+      ['PJSIP/1', 'PJSIP/2', 'PJSIP/3'].map((id) => explain(dialogue, id).unshared)
+    expect(unshared()).toEqual([
+      undefined,
+      { state: 'BUSY', cachable: true },
+      { state: 'INUSE', cachable: false },
+    ])
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' })
+    expect(unshared()).toEqual([undefined, undefined, undefined])
   })
 
   it('says what may be missing: Asterisk, the stream, a member that is not in sync', () => {

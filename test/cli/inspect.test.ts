@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { DeviceState } from '../../src/bridge/state.js'
 import { askLocally, judge } from '../../src/cli/explain-verdict.js'
 import { type Explained, renderExplanation } from '../../src/cli/explain-render.js'
 import { renderMembers } from '../../src/cli/members.js'
@@ -37,6 +38,7 @@ function answer(changed: Partial<ExplainAnswer> = {}): ExplainAnswer {
     sum: 'INUSE',
     changedAt: at,
     isKnown: true,
+    leftovers: [],
     parts: [part('pbx-b', 'NOT_INUSE', { isOwn: true, standing: 'own' }), part('pbx-a', 'INUSE')],
     steps: [],
     injections: [],
@@ -173,15 +175,41 @@ describe('explain', () => {
       severity: 'warning',
       text: 'this Asterisk answers BUSY, the parts add up to INUSE: what pbx-a says is not there yet',
     })
-    expect(remarkOf({ parts: [part('pbx-a', 'INUSE')] })).toMatchObject({
-      severity: 'note',
-      text: expect.stringContaining('its own state of PJSIP/1, which it does not share') as unknown,
-    })
-    expect(remarkOf({})).toMatchObject({
-      severity: 'error',
-      text: expect.stringContaining('it holds a state that no member tells of') as unknown,
-      remedy: expect.stringContaining('A restart of Asterisk') as unknown,
-    })
+    const eid = '02:00:00:00:00:09'
+    const parts = [part('pbx-a', 'INUSE')]
+    for (const own of [{}, { parts }, { parts: [] }]) {
+      expect(remarkOf({ ...own, leftovers: [{ eid, isInherited: true }] })).toMatchObject({
+        severity: 'warning',
+        text: expect.stringContaining(`under ${eid} is not confirmed yet`) as unknown,
+      })
+      // A bridge that ran on another state_dir, or Asterisks that publish to each other: nobody tells of it.
+      expect(remarkOf(own)).toMatchObject({
+        severity: 'error',
+        text: expect.stringContaining('it holds a state that no member tells of') as unknown,
+        remedy: expect.stringContaining('A restart of Asterisk') as unknown,
+      })
+    }
+    expect(remarkOf({ leftovers: [{ eid, isInherited: false }] })?.text).toMatch(
+      /under 02:00:00:00:00:09 is not taken back yet$/,
+    )
+  })
+
+  it('is content with an own state that is not shared only where that is the difference', () => {
+    const parts = [part('pbx-a', 'INUSE')]
+    const severity = (unshared: ExplainAnswer['unshared'], state: DeviceState) =>
+      judge(answer({ parts, ...(unshared && { unshared }) }), { state }).remarks[0]?.severity
+    expect(severity({ state: 'BUSY', cachable: true }, 'BUSY')).toBe('note')
+    expect(severity({ state: 'RINGING', cachable: true }, 'RINGINUSE')).toBe('note')
+    expect(severity({ state: 'NOT_INUSE', cachable: true }, 'BUSY')).toBe('error')
+    expect(severity({ state: 'BUSY', cachable: false }, 'BUSY')).toBe('error')
+  })
+
+  it("knows the channel driver's word of a device that nobody tells of", () => {
+    const severity = (state: DeviceState) =>
+      judge(answer({ sum: 'INVALID', isKnown: false, parts: [] }), { state }).remarks[0]?.severity
+    expect([severity('NOT_INUSE'), severity('UNAVAILABLE'), severity('BUSY')]).toEqual([
+      ...['note', 'note', 'error'],
+    ])
   })
 
   it('says that it could not ask the console', () => {

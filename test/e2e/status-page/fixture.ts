@@ -137,7 +137,7 @@ export class FixtureServer {
         remedy: 'if that is wrong, it is wrong there: core show channels on its console',
       },
     ]
-    return { ...device, isKnown: true, steps, injections, remarks }
+    return { ...device, isKnown: true, leftovers: [], steps, injections, remarks }
   }
 }
 
