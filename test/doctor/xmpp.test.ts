@@ -4,7 +4,7 @@ import { compileTrust } from '../../src/config/jid.js'
 import { judgeBridge } from '../../src/doctor/checks/bridge.js'
 import { judgeClock } from '../../src/doctor/checks/clock.js'
 import { judgeCertificate, judgeLogins } from '../../src/doctor/checks/login.js'
-import { judgeMembers } from '../../src/doctor/checks/members.js'
+import { type BridgeView, judgeMembers } from '../../src/doctor/checks/members.js'
 import { judgeRefusal, judgeTrial } from '../../src/doctor/checks/nodes.js'
 import { judgePubsub } from '../../src/doctor/checks/pubsub-service.js'
 import { judgeRate } from '../../src/doctor/checks/rate.js'
@@ -106,6 +106,7 @@ describe('the pubsub service', () => {
 describe('the members', () => {
   const config = {
     isTrusted: compileTrust(['pbx-*@a']),
+    cluster: 'asterisk',
     xmpp: { jid: 'pbx-a@a' } as never,
   }
   const item = (id: string, eid: string, publisher?: string) => ({
@@ -120,19 +121,60 @@ describe('the members', () => {
   })
   const own = item('pbx-a@a', '02:00:00:00:00:0a', 'pbx-a@a')
 
+  const judged = (items: Parameters<typeof judgeMembers>[0], overview?: BridgeView) =>
+    judgeMembers(items, config, own.eid, overview)
+  const rival = item('pbx-b@a', own.eid)
+  const bridge = (problems: readonly string[], self: Partial<BridgeView['self']> = {}) => ({
+    self: { phase: 'ready', isStreamUp: true, ...self } as const,
+    problems: problems.map((key) => ({ key, severity: 'error', text: '', since: '' }) as const),
+  })
+
   it('are fine where each has an entity ID of its own and is trusted', () => {
     const items = [own, item('pbx-b@a', '02:00:00:00:00:0b', 'PBX-B@a/02:00:00:00:00:0b')]
-    expect(severities(judgeMembers(items, config, own.eid))).toEqual(['ok'])
+    expect(severities(judged(items))).toEqual(['ok'])
   })
 
   it('with the entity ID of this Asterisk are named', () => {
-    expect(judgeMembers([own, item('pbx-b@a', own.eid)], config, own.eid)).toMatchObject([
+    const giveOwn = expect.stringMatching(
+      /^give each Asterisk its own entityid.*changes$/,
+    ) as unknown
+    for (const overview of [
+      bridge(['eid:pbx-b@a']),
+      bridge([], { phase: 'syncing' }),
+      bridge([], { isStreamUp: false }),
+    ]) {
+      expect(judged([own, rival], overview)).toMatchObject([
+        { check: 'entity-id', severity: 'broken', remedy: giveOwn },
+      ])
+    }
+  })
+
+  it('with the entity ID of this Asterisk may be gone where no bridge can tell', () => {
+    expect(judged([own, rival])).toMatchObject([
       {
-        check: 'entity-id',
         severity: 'broken',
-        remedy: expect.stringMatching(/^give each Asterisk its own entityid/) as unknown,
+        remedy: expect.stringContaining('; if that member is gone for good, stop') as unknown,
       },
     ])
+  })
+
+  it('with the entity ID of this Asterisk that do not answer its bridge are left over', () => {
+    const found = judged([own, rival], bridge(['eid:pbx-c@a']))
+    expect(found).toMatchObject([
+      {
+        check: 'entity-id',
+        severity: 'warning',
+        text: expect.stringContaining('does not answer') as unknown,
+        remedy: expect.stringContaining(
+          'or retract the item pbx-b@a from asterisk/members',
+        ) as unknown,
+      },
+    ])
+  })
+
+  it('that nobody believes take no entity ID away', () => {
+    const items = [own, item('eve@a', own.eid), item('pbx-b@a', own.eid, 'eve@a')]
+    expect(severities(judged(items))).toEqual(['warning', 'warning'])
   })
 
   it('that are not trusted, or speak for another, are named', () => {
@@ -140,7 +182,7 @@ describe('the members', () => {
       item('mallory@a', '02:00:00:00:00:0c', 'mallory@a'),
       item('pbx-b@a', '02:00:00:00:00:0b', 'mallory@a'),
     ]
-    const found = judgeMembers(items, config, own.eid)
+    const found = judged(items)
     expect(severities(found)).toEqual(['warning', 'warning'])
     expect(found[1]?.text).toBe(
       'mallory@a has published an item in the name of pbx-b@a; it is not believed',

@@ -99,7 +99,7 @@ describe('a duplicate entity ID', () => {
       severity: 'broken',
       text: expect.stringContaining('pbx-a@example.org (') as unknown,
       remedy:
-        'give each Asterisk its own entityid in the [options] of asterisk.conf, and restart the one that changes; if that member is gone for good, hintbridge forget it',
+        'give each Asterisk its own entityid in the [options] of asterisk.conf, and restart the one that changes',
     })
   })
 })

@@ -2,13 +2,14 @@ import type { MemberItem } from '../../bridge/messages.js'
 import type { EntityId } from '../../bridge/state.js'
 import type { Config } from '../../config/config.js'
 import { membersNode } from '../../nodes/names.js'
+import type { OverviewAnswer } from '../../observe/api.js'
 import { readMembers } from '../../pubsub/read-nodes.js'
 import { Refusals } from '../../pubsub/refusals.js'
 import { StanzaError } from '../../xmpp/errors.js'
 import { bareJid } from '../../xmpp/jid.js'
 import type { Check } from '../check.js'
-import { requestTimeoutMs } from '../context.js'
-import { type Finding, Findings } from '../finding.js'
+import { type DoctorContext, requestTimeoutMs } from '../context.js'
+import { type Finding, Findings, Unchecked } from '../finding.js'
 
 const findings = new Findings('members')
 
@@ -24,7 +25,8 @@ export const membersCheck: Check = {
     const log = { debug: ignore, info: ignore, error: ignore, warn: note }
     try {
       const items = await readMembers(service, node, new Refusals(log, ignore))
-      return [...broken.map(judgeBroken), ...judgeMembers(items, config, context.eid())]
+      const overview = await overviewOf(context)
+      return [...broken.map(judgeBroken), ...judgeMembers(items, config, context.eid(), overview)]
     } catch (error) {
       if (!(error instanceof StanzaError)) throw error
       return [judgeUnread(error, node)]
@@ -37,6 +39,16 @@ export const membersCheck: Check = {
 }
 
 const ignore = (): void => undefined
+
+/** `undefined` where no bridge runs or it cannot be asked, which another check tells. */
+async function overviewOf(context: DoctorContext): Promise<OverviewAnswer | undefined> {
+  try {
+    return await context.overview()
+  } catch (error) {
+    if (error instanceof Unchecked) return undefined
+    throw error
+  }
+}
 
 function judgeBroken(peer: string): Finding {
   return findings.warning(
@@ -55,24 +67,35 @@ function judgeUnread({ condition, message }: StanzaError, node: string): Finding
   )
 }
 
-/** The findings on the items of `members`; `eid` is the own Asterisk's, where it is known. */
+/** What the running bridge says of itself, as far as it shows whether a rival lives. */
+export type BridgeView = Pick<OverviewAnswer, 'problems'> & {
+  readonly self: Pick<OverviewAnswer['self'], 'phase' | 'isStreamUp'>
+}
+
+/**
+ * The findings on the items of `members`; `eid` is the own Asterisk's, where it is known, `overview` of the running bridge, where one
+ * runs.
+ */
 export function judgeMembers(
   items: readonly MemberItem[],
-  { isTrusted, xmpp }: Pick<Config, 'isTrusted' | 'xmpp'>,
+  { isTrusted, xmpp, cluster }: Pick<Config, 'isTrusted' | 'xmpp' | 'cluster'>,
   eid: EntityId | undefined,
+  overview: BridgeView | undefined,
 ): Finding[] {
-  const rivals = items.filter((item) => item.eid === eid && item.id !== xmpp.jid)
   const strangers = items.filter(({ id }) => !isTrusted(id))
   const imposters = items.filter(
     ({ id, publisher }) => publisher !== undefined && bareJid(publisher).toLowerCase() !== id,
   )
+  // What nobody believes takes no entity ID away.
+  const rivals = items.filter(
+    (item) =>
+      item.eid === eid &&
+      item.id !== xmpp.jid &&
+      !strangers.includes(item) &&
+      !imposters.includes(item),
+  )
   const found = [
-    ...rivals.map(({ id, name }) =>
-      new Findings('entity-id').broken(
-        `${id} (${name}) has the entity ID of this Asterisk, ${eid ?? ''}: only the one that was there first is believed`,
-        'give each Asterisk its own entityid in the [options] of asterisk.conf, and restart the one that changes; if that member is gone for good, hintbridge forget it',
-      ),
-    ),
+    ...rivals.map((rival) => judgeRival(rival, membersNode(cluster), overview)),
     ...strangers.map(({ id }) =>
       findings.warning(
         `${id} is in the list and is not trusted here`,
@@ -87,4 +110,29 @@ export function judgeMembers(
     ),
   ]
   return found.length > 0 ? found : [findings.ok(`${items.length} in the list, all trusted`)]
+}
+
+/** An item with the own entity ID: a second Asterisk with it, or what the account that this one had before has left. */
+function judgeRival({ id, name, eid }: MemberItem, node: string, overview?: BridgeView): Finding {
+  const ofEntityId = new Findings('entity-id')
+  const clear =
+    `stop this bridge, run hintbridge leave with the configuration of ${id}, and start it; or retract the item ${id} from ` +
+    `${node}, as that account or an owner of the node, with any XMPP client`
+  if (overview && isGone(id, overview)) {
+    return ofEntityId.warning(
+      `${id} (${name}) stands in the list with the entity ID of this Asterisk, ${eid}, and does not answer`,
+      `if this Asterisk had that account before, ${clear}`,
+    )
+  }
+  return ofEntityId.broken(
+    `${id} (${name}) has the entity ID of this Asterisk, ${eid}: only the one that was there first is believed`,
+    'give each Asterisk its own entityid in the [options] of asterisk.conf, and restart the one that changes' +
+      (overview ? '' : `; if that member is gone for good, ${clear}`),
+  )
+}
+
+/** A bridge is ready when each that claims its entity ID has been asked; of one that answers it complains (rule 18). */
+function isGone(rival: string, { self, problems }: BridgeView): boolean {
+  const isJudged = self.isStreamUp && self.phase === 'ready'
+  return isJudged && !problems.some(({ key }) => key === `eid:${rival}`)
 }
