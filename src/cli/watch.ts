@@ -1,9 +1,11 @@
 import type { CommandModule } from 'yargs'
+import { parseEntityId } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
-import type { ApiEvents, ChangeEvent } from '../observe/api.js'
+import type { ApiEvents, ChangeEvent, OverviewAnswer } from '../observe/api.js'
 import { followControl } from '../observe/control-events.js'
 import {
+  askBridge,
   type InspectArguments,
   inspectOptions,
   noBridge,
@@ -68,9 +70,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
-/** Prints changes until the signal is aborted; throws where no bridge runs, or where it ends. */
+/** Prints changes until the signal is aborted; throws where no bridge runs or it ends, and where no member is called so. */
 export async function watch(options: WatchOptions): Promise<void> {
-  const { config, pattern, from, isJson, output, signal } = options
+  const { config, pattern, isJson, output, signal } = options
+  const from = options.from === undefined ? undefined : await findOrigin(options.from, options)
   const path = question('/api/events', { match: pattern === '' ? undefined : pattern })
   const show = (change: ChangeEvent): void => {
     if (from !== undefined && !isFrom(change, from)) return
@@ -91,7 +94,26 @@ export async function watch(options: WatchOptions): Promise<void> {
   if (!signal.aborted) throw new Error('the bridge has ended')
 }
 
-function isFrom({ name, jid, eid }: ChangeEvent, member: string): boolean {
+/** Whom `--from` means; an EID may be that of a member to come. Throws an Error where no member is called so. */
+async function findOrigin(
+  from: string,
+  { config, output }: Pick<WatchOptions, 'config' | 'output'>,
+): Promise<string> {
+  const overview = await askBridge<OverviewAnswer>(config, '/api/overview')
+  if (!overview) throw noBridge(config, 'what passes')
+  const eid = parseEntityId(from)
+  const wanted = eid ?? from
+  if ([overview.self, ...overview.members].some((member) => isFrom(member, wanted))) return wanted
+  if (eid === undefined) {
+    throw new Error(`no member is called ${from}: 'hintbridge members' names them`)
+  }
+  output.note(`no member has the EID ${eid} yet`)
+  return wanted
+}
+
+type Origin = Pick<ChangeEvent, 'name' | 'jid' | 'eid'>
+
+function isFrom({ name, jid, eid }: Partial<Origin>, member: string): boolean {
   const wanted = member.toLowerCase()
   return [name, jid, eid].some((each) => each?.toLowerCase() === wanted)
 }
