@@ -101,6 +101,22 @@ describe('a duplicate entity ID', () => {
       remedy:
         'give each Asterisk its own entityid in the [options] of asterisk.conf, and restart the one that changes',
     })
+
+    // As where an Asterisk got another account, and the bridge of the former ended without leave.
+    await a.killBridge()
+    await b.awaitReady()
+    const after = await diagnose(b.configFile)
+    expect(after).toMatchObject({
+      exitCode: 1,
+      bad: [
+        {
+          check: 'entity-id',
+          severity: 'warning',
+          text: expect.stringMatching(/^pbx-a@example\.org .* does not answer$/) as unknown,
+          remedy: expect.stringContaining('retract the item pbx-a@example.org from ') as unknown,
+        },
+      ],
+    })
   })
 })
 
