@@ -17,7 +17,7 @@ export function renderExplanation(
     renderHead(explained, style),
     ...(steps.length > 0 ? [renderSteps(explained, style)] : []),
     ...(injections.length > 0 ? [renderInjections(injections, members, style)] : []),
-    ...(explained.local.state === undefined ? [] : [renderLocal(explained.local, style)]),
+    ...renderLocal(explained.local, style),
     ...explained.remarks.map((remark) => renderRemark(remark, style)),
   ].join('\n\n')
 }
@@ -85,10 +85,18 @@ function answerOf({ sentAt, acknowledgedAt, status, failure }: InjectionView): s
   return `${status ?? '200'} after ${spellDelay(tookMs)}`
 }
 
-function renderLocal({ state = 'UNKNOWN', isAsExpected }: LocalView, style: TerminalStyle): string {
-  const verdict = isAsExpected === true ? 'as it should' : 'not what the parts add up to'
-  const shown = paint(state, toneOf(state), style)
-  return `This Asterisk answers ${shown}: ${paint(verdict, isAsExpected === true ? 'good' : 'bad', style)}`
+/** Nothing where it was not asked. */
+function renderLocal(
+  { state, hasNewMessages, isAsExpected = false }: LocalView,
+  style: TerminalStyle,
+): string[] {
+  const shown = state ?? (hasNewMessages === true ? 'new messages' : 'no new messages')
+  if (state === undefined && hasNewMessages === undefined) return []
+  const other = state === undefined ? 'not what the count says' : 'not what the parts add up to'
+  const verdict = isAsExpected ? paint('as it should', 'good', style) : paint(other, 'bad', style)
+  const verb = state === undefined ? 'shows' : 'answers'
+  const tone = state === undefined ? 'plain' : toneOf(state)
+  return [`This Asterisk ${verb} ${paint(shown, tone, style)}: ${verdict}`]
 }
 
 const tones: Readonly<Record<Remark['severity'], Tone>> = {

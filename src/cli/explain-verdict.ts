@@ -6,6 +6,8 @@ import type { ExplainAnswer, Remark } from '../observe/api.js'
 /** What Asterisk answered on its console. */
 export interface LocalAnswer {
   readonly state?: DeviceState
+  /** Of a mailbox, in place of a state. */
+  readonly hasNewMessages?: boolean
   /** Why it could not be asked. */
   readonly failure?: string
 }
@@ -78,7 +80,10 @@ function whyDifferent(answer: DeviceAnswer, state: DeviceState): Remark {
 }
 
 /** What it was given of members that do not say it. */
-function becauseOfLeftovers({ leftovers }: DeviceAnswer, text: string): Remark | undefined {
+export function becauseOfLeftovers(
+  { leftovers }: Pick<ExplainAnswer, 'leftovers'>,
+  text: string,
+): Remark | undefined {
   const [leftover] = leftovers
   if (!leftover) return undefined
   const what = leftover.isInherited
@@ -87,7 +92,11 @@ function becauseOfLeftovers({ leftovers }: DeviceAnswer, text: string): Remark |
   return { severity: 'warning', text: `${text}: ${what}`, remedy: 'see the remark on it' }
 }
 
-function becauseOfWaiting({ parts }: DeviceAnswer, text: string): Remark | undefined {
+/** What Asterisk has not taken yet. */
+export function becauseOfWaiting(
+  { parts }: Pick<ExplainAnswer, 'parts'>,
+  text: string,
+): Remark | undefined {
   const waiting = parts.find(({ standing }) => standing === 'pending' || standing === 'refused')
   if (!waiting) return undefined
   const { name, eid, standing } = waiting

@@ -5,6 +5,7 @@ import { kinds, type Kind } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { ExplainAnswer, OverviewAnswer } from '../observe/api.js'
+import { askAboutMailbox, judgeMailbox } from './explain-mailbox.js'
 import { askLocally, judge, type LocalAnswer } from './explain-verdict.js'
 import { type Explained, renderExplanation } from './explain-render.js'
 import {
@@ -43,7 +44,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       .example('$0 explain PJSIP/1001', 'who says what of it, and what this Asterisk makes of it')
       .example('$0 explain 1000@default', 'where a message count comes from')
       .epilogue(
-        'What this Asterisk itself answers is asked on its console (asterisk.console), where this user may use that.',
+        'What this Asterisk itself answers is asked on its console (asterisk.console), where this user may use that; of a mailbox, where its module res_mwi_devstate is loaded.',
       ),
   handler: ({ config: file, device, kind, json }) => {
     const { config } = loadConfig(file)
@@ -78,7 +79,7 @@ export async function explain(options: ExplainOptions): Promise<void> {
   const { config, isJson, output } = options
   const { answer, local } = await ask(options)
   const overview = await askBridge<OverviewAnswer>(config, '/api/overview')
-  const verdict = judge(answer, local)
+  const verdict = judgeEither(answer, local)
   const explained: Explained = {
     ...answer,
     local: verdict.local,
@@ -93,14 +94,20 @@ async function ask(
 ): Promise<{ readonly answer: ExplainAnswer; readonly local: LocalAnswer }> {
   const { config, kind, id } = options
   for (let attempt = 1; ; attempt += 1) {
-    const local = kind === 'device_state' ? await askLocally(id, options.runConsole) : {}
+    const local = await askEither(kind, id, options.runConsole)
     const answer = await askBridge<ExplainAnswer>(config, question('/api/explain', { kind, id }))
     if (!answer) throw noBridge(config, 'who says what')
-    const isSettled = judge(answer, local).local.isAsExpected ?? true
+    const isSettled = judgeEither(answer, local).local.isAsExpected ?? true
     if (isSettled || attempt === attempts) return { answer, local }
     await delay(betweenMs)
   }
 }
+
+const askEither = (kind: Kind, ...asked: Parameters<typeof askLocally>): Promise<LocalAnswer> =>
+  kind === 'device_state' ? askLocally(...asked) : askAboutMailbox(...asked)
+
+const judgeEither = (answer: ExplainAnswer, local: LocalAnswer): ReturnType<typeof judge> =>
+  answer.kind === 'device_state' ? judge(answer, local) : judgeMailbox(answer, local)
 
 /** `1000@default` is a mailbox, `PJSIP/1000` and `Custom:x@y` are devices. */
 function kindOf(name: string): Kind {

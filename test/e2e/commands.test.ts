@@ -207,9 +207,18 @@ describe('with running bridges around Prosody', () => {
     expect(unknown.remarks.map((remark) => remark.text)).toContain(
       'no member tells of PJSIP/nobody',
     )
-    expect((await document<Explained>(b, 'explain', '1000@default')).steps).toEqual([
+    const mailbox = await document<Explained>(b, 'explain', '1000@default')
+    expect(mailbox.steps).toEqual([
       expect.objectContaining({ name: 'pbx-a', state: '2/0', sumSoFar: '2/0' }),
     ])
+    expect(mailbox.local).toEqual({ hasNewMessages: true, isAsExpected: true })
+    const none = await document<Explained>(b, 'explain', '4000@default')
+    expect(none.local).toEqual({ hasNewMessages: false, isAsExpected: true })
+    await pbxB.cli('module unload res_mwi_devstate')
+    expect((await document<Explained>(b, 'explain', '1000@default')).local).toEqual({
+      failure: expect.stringContaining('res_mwi_devstate is not loaded') as unknown,
+    })
+    await pbxB.cli('module load res_mwi_devstate')
   })
 
   test('watch shows changes as they pass, of one member and one pattern where asked', async () => {
