@@ -17,6 +17,8 @@ import {
   readFormerEntityId,
 } from './journal/identity.js'
 import { Journal } from './journal/journal.js'
+import { membersNode } from './nodes/names.js'
+import type { ForgetAnswer } from './observe/api.js'
 import { ControlServer } from './observe/control.js'
 import { Events } from './observe/events.js'
 import { whomToForget } from './observe/forget.js'
@@ -36,6 +38,8 @@ import { XmppConnection } from './xmpp/connection.js'
 
 /** What is due may be late by this, ms: a process that stood still reads what came meanwhile first. */
 const overdueLimitMs = 5_000
+/** Whoever asks to `forget` waits for this, ms, until the server has retracted the item. */
+const retractMs = 3_000
 
 export class Daemon {
   /** Settles when the service has left for good, whatever it could not withdraw; rejects where it failed. */
@@ -277,6 +281,7 @@ export class Daemon {
     this.#bridge = new Bridge({
       settings: this.#settings(eid),
       journal: this.#journal?.entries() ?? [],
+      forgotten: this.#journal?.forgotten() ?? [],
       nowMs: performance.now(),
       random: Math.random,
       newEpoch: () => randomBytes(16).toString('hex'),
@@ -385,15 +390,20 @@ export class Daemon {
     }
   }
 
-  /** Drops what is kept of a member that is gone for good; gives whom that named. */
-  #forget(name: string): string {
+  /** Drops what is kept of a member that is gone for good, and retracts its item where the account may. */
+  async #forget(name: string): Promise<ForgetAnswer> {
     const bridge = this.#bridge
     if (!bridge) throw new BadRequest('the EID of Asterisk is not known yet, so nothing is kept')
     const member = whomToForget(bridge.overview(), name)
     if (!bridge.keeps(member)) {
       throw new BadRequest(`nothing is kept of '${name}': see hintbridge members`)
     }
+    const id = bridge.itemIdOf(member)
     this.#post({ type: 'ForgetRequested', member })
-    return member
+    if (id === undefined) return { member }
+    const failure = await this.#cluster?.retractItemOf(id, retractMs)
+    const { cluster, xmpp } = this.#config
+    const item = { id, node: membersNode(cluster), service: xmpp.pubsub }
+    return { member, item: { ...item, ...(failure && { failure: failure.reason }) } }
   }
 }

@@ -8,6 +8,7 @@ import { type BridgeSettings, type Context, bareJid, count, refused } from './co
 import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
+import type { ForgottenMember } from './forgetting.js'
 import { type Injected, Injection } from './injection.js'
 import { Inspection } from './inspection.js'
 import { tellChange } from './inspection-change.js'
@@ -25,6 +26,8 @@ export interface BridgeOptions {
   readonly settings: BridgeSettings
   /** What earlier runs injected and did not withdraw (rule 9). */
   readonly journal: readonly Injected[]
+  /** Whom earlier runs were told to forget (rule 22). */
+  readonly forgotten?: readonly ForgottenMember[]
   /** Monotonic time of the start, ms. */
   readonly nowMs: number
   random(): number
@@ -47,7 +50,7 @@ export class Bridge {
   #isAsteriskFound = false
 
   constructor(options: BridgeOptions) {
-    const { settings, journal, nowMs } = options
+    const { settings, journal, forgotten = [], nowMs } = options
     this.#context = {
       settings,
       nowMs,
@@ -71,11 +74,12 @@ export class Bridge {
       onByePublished: () => this.#departure.byePublished(),
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
-    this.#members = new Members(context, this.#injection, {
+    const outlets = {
       onFeedQuiet: () => this.#standing.readMembersSoon(),
-      onIdentityJudged: (hasYielded) => this.#identityJudged(hasYielded),
-      onIdentityRefused: (wasIn) => this.#identityRefused(wasIn),
-    })
+      onIdentityJudged: (hasYielded: boolean) => this.#identityJudged(hasYielded),
+      onIdentityRefused: (wasIn: boolean) => this.#identityRefused(wasIn),
+    }
+    this.#members = new Members(context, this.#injection, outlets, forgotten)
     const memberCount = (): number => 1 + this.#members.count
     this.#window = new Window(context, this.#local.told, memberCount, () =>
       this.#standing.nodesLost(),
@@ -147,7 +151,12 @@ export class Bridge {
 
   /** Is anything kept of that member (bare JID, full JID or EID), for `forget` to drop? */
   keeps(member: string): boolean {
-    return this.#members.keeps(member)
+    return this.#members.forgetting.keeps(member)
+  }
+
+  /** The id of that member's item in `members`, if one is known. */
+  itemIdOf(member: string): string | undefined {
+    return this.#members.forgetting.itemIdOf(member)
   }
 
   /** States origin by origin, for whoever asks. */
@@ -239,8 +248,7 @@ export class Bridge {
       case 'LeaveRequested':
         return this.#leave()
       case 'ForgetRequested':
-        this.#members.forget(event.member)
-        return
+        return this.#members.forgetting.forget(event.member)
       case 'DeadlinePassed':
         return this.#context.agenda.runDue(this.#context.nowMs)
     }

@@ -65,6 +65,11 @@ export class Census {
     })
   }
 
+  /** The item that the last reading gives for that EID. */
+  itemOf(eid: string): MemberItem | undefined {
+    return this.#items?.find((item) => item.eid === eid)
+  }
+
   /** The EID that the last reading gives for that bare JID. */
   entityIdOf(jid: string): string | undefined {
     return this.#items?.find(({ id }) => id === jid)?.eid

@@ -115,6 +115,13 @@ export type ClusterCommand =
 
 /** To the journal (rule 9). Performed before any command that follows it. */
 export type JournalCommand =
+  /** That bare JID is forgotten in these epochs, in place of those of before; in none: no more (rule 22). */
+  | {
+      readonly to: 'journal'
+      readonly do: 'forget'
+      readonly jid: string
+      readonly epochs: readonly string[]
+    }
   | {
       readonly to: 'journal'
       readonly do: 'add'

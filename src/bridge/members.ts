@@ -9,6 +9,7 @@ import { Claims } from './claims.js'
 import { type Context, bareJid, count, log, refused } from './context.js'
 import { Departed, type DepartedMember } from './departed.js'
 import type { Failure } from './events.js'
+import { Forgetting, type ForgottenMember } from './forgetting.js'
 import { Former } from './former.js'
 import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
@@ -56,7 +57,7 @@ export class Members {
   readonly #troubles: Troubles
   readonly #absence: OwnAbsence
   /** The epochs of members that said goodbye (rule 12). */
-  readonly #departedEpochs = new Map<string, ReadonlySet<string>>()
+  readonly forgetting: Forgetting
   readonly #departed: Departed
   readonly #arrivals: Arrivals
 
@@ -64,6 +65,7 @@ export class Members {
     private readonly context: Context,
     private readonly injection: Injection,
     private readonly outlets: MembersOutlets,
+    forgotten: readonly ForgottenMember[],
   ) {
     this.#roster = new Roster(context, {
       onChange: (peer, entry, before) => {
@@ -84,6 +86,15 @@ export class Members {
     this.#asks = new Asks(context)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.#former = new Former(context, this.#asks, this.#roster)
+    const dismiss = (peer: Peer, reason: string): void => this.#dismiss(peer, reason)
+    const parts = {
+      asks: this.#asks,
+      census: this.#census,
+      injection,
+      roster: this.#roster,
+      dismiss,
+    }
+    this.forgetting = new Forgetting(context, parts, forgotten)
     this.presence = new Presence(context)
     this.rivals = new Rivals(context, this.#asks, this.presence, {
       onJudged: (hasYielded) => outlets.onIdentityJudged(hasYielded),
@@ -168,7 +179,7 @@ export class Members {
   #take(item: MemberItem): void {
     const known = this.#roster.get(item.id)
     if (known && known.eid !== item.eid) this.#dismiss(known, 'its PBX has another EID now')
-    if (this.#departedEpochs.get(item.id)?.has(item.epoch)) return
+    if (this.forgetting.keepsOut(item, () => this.#take(item))) return
     if (!this.#roster.get(item.id) && !this.#census.admits(item)) return
     const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
@@ -197,7 +208,7 @@ export class Members {
     const { batch } = event
     const peer = this.#arrivals.sender(event)
     if (!peer) return
-    if (this.#departedEpochs.get(peer.jid)?.has(batch.epoch)) return
+    if (this.forgetting.isOver(peer.jid, batch.epoch)) return
     if (batch.isBye && batch.epoch === peer.replica.epoch) {
       this.#depart(peer, 'it said goodbye')
       return
@@ -256,34 +267,6 @@ export class Members {
   /** Nodes were disturbed: subscriptions may be gone. */
   resubscribe(): void {
     for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, true)
-  }
-
-  /**
-   * Drops what is kept of a member, its message counts too (rule 22), by its bare JID or, where it is not known any
-   * more, its EID or full JID; `false` where nothing is kept.
-   */
-  forget(member: string): boolean {
-    const kept = this.#kept(member)
-    if (typeof kept === 'object') this.#depart(kept, 'it was forgotten')
-    else if (kept !== undefined) return this.injection.withdrawMember(kept)
-    return kept !== undefined
-  }
-
-  /** Is anything kept of that member? */
-  keeps(member: string): boolean {
-    const kept = this.#kept(member)
-    return typeof kept === 'string' ? this.injection.holdsOf(kept) : kept !== undefined
-  }
-
-  /** Whom that names: who is known, or else an EID under which something may have been injected. */
-  #kept(member: string): Peer | EntityId | undefined {
-    const peer = this.#roster.get(member)
-    if (peer) return peer
-    // The resource of a full JID is the EID (rule 20).
-    const eid = this.#census.entityIdOf(member) ?? member.slice(member.indexOf('/') + 1)
-    const holder = this.#roster.holder(eid)
-    if (!holder) return eid
-    return member === eid || member === holder.item.jid ? holder : undefined
   }
 
   /** The configuration was read again: trust and filters may have changed. */
@@ -426,9 +409,7 @@ export class Members {
 
   /** The peer goes for good: everything of it is withdrawn, its epochs are ignored (rules 12 and 24). */
   #depart(peer: Peer, reason: string, epoch?: string): void {
-    // Its item may still stand in `members` with the epoch of a run before the one that says goodbye.
-    const epochs = [epoch, peer.replica.epoch, peer.item.epoch]
-    this.#departedEpochs.set(peer.jid, new Set(epochs.filter((each) => each !== undefined)))
+    this.forgetting.left(peer, epoch)
     this.#dismiss(peer, reason)
   }
 

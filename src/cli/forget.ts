@@ -31,7 +31,7 @@ export const forgetCommand: CommandModule<object, ForgetArguments> = {
       .example('$0 forget pbx-c@example.org', 'its server burnt down')
       .example('$0 forget 02:00:00:00:00:0c', 'by its EID, where its item is gone')
       .epilogue(
-        'Run it on each server that still shows its message lamps: each keeps them by itself. A member that lives is not forgotten; run leave there.',
+        'Run it on each server that still shows its message lamps: each keeps them by itself, and remembers whom it forgot over its restarts. It retracts the item of the member from ROOT/members, where the server lets this account, and else says who must. A member that lives is not forgotten; run leave there. It is no ban: one that comes back is a member again.',
       ),
   handler: ({ config: file, member, json }) =>
     forget(loadConfig(file).config, member, json, standardOutput()),
@@ -47,5 +47,17 @@ export async function forget(
   const answer = await askBridge<ForgetAnswer>(config, question('/forget', { member }), 'POST')
   if (!answer) throw noBridge(config, 'what it gave to Asterisk')
   if (isJson) printJson(output, answer)
-  else output.print(`${answer.member} is forgotten: what this Asterisk had of it is withdrawn`)
+  else output.print(renderForgotten(answer))
+}
+
+/** What was done, and what of its item remains to be done by whom. */
+export function renderForgotten({ member, item }: ForgetAnswer): string {
+  const done = `${member} is forgotten: what this Asterisk had of it is withdrawn`
+  if (!item) return done
+  const { id, node, service, failure } = item
+  if (failure === undefined) return `${done}, and its item is gone from ${node}`
+  return (
+    `${done}\nIts item ${id} remains in ${node} at ${service} (${failure}): servers that join later read its message ` +
+    `counts until it is retracted by that account, by the owner of the node or by an administrator of the service.`
+  )
 }

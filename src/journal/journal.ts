@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
+import { type ForgottenEntry, Forgotten } from './forgotten.js'
 import { StateDirLock } from './lock.js'
 import { inStateDir } from './state-dir.js'
 import { writeAtomically } from './write-atomically.js'
@@ -40,6 +41,7 @@ export class Journal {
   readonly #lock: StateDirLock
   readonly #watch: JournalWatch
   readonly #living: Map<string, JournalEntry>
+  readonly #forgotten: Forgotten
   #descriptor: number | undefined
   #lines = 0
   #isBehind = false
@@ -50,6 +52,7 @@ export class Journal {
     this.#lock = lock
     this.#watch = watch
     this.#living = load(this.#file, watch)
+    this.#forgotten = new Forgotten(directory, (message) => watch.warn(message))
   }
 
   /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked, StateDirUnusable or the file system's error. */
@@ -93,8 +96,22 @@ export class Journal {
     if (this.#living.delete(key)) this.#append(`-\t${key}\n`)
   }
 
+  /** Whom earlier runs were told to forget. */
+  forgotten(): ForgottenEntry[] {
+    return this.#forgotten.entries()
+  }
+
+  /** Notes that this member is forgotten in these epochs; in none: no more. */
+  forget(jid: string, epochs: readonly string[]): void {
+    this.#forgotten.set(jid, epochs)
+    this.#attempt(() => this.#forgotten.write())
+  }
+
   perform(command: JournalCommand): void {
     switch (command.do) {
+      case 'forget':
+        this.forget(command.jid, command.epochs)
+        break
       case 'add':
         this.add(command.eid, command.kind, command.id, command.isUncachable)
         break
@@ -113,17 +130,29 @@ export class Journal {
   }
 
   #append(line: string): void {
+    this.#attempt(() => {
+      if (this.#lines > 2 * this.#living.size + slackLines) this.#compact()
+      else this.#write(line)
+    })
+  }
+
+  #attempt(write: () => void): void {
     try {
       if (this.#isClosed) throw new Error('the journal is closed')
-      const isLong = this.#lines > 2 * this.#living.size + slackLines
-      if (this.#isBehind || isLong) this.#compact()
-      else this.#write(line)
+      if (this.#isBehind) this.#writeAll()
+      else write()
       if (this.#isBehind) this.#watch.trouble(undefined)
       this.#isBehind = false
     } catch (error) {
       if (!this.#isBehind) this.#watch.trouble(asError(error))
       this.#isBehind = true
     }
+  }
+
+  /** What failed before is in memory. */
+  #writeAll(): void {
+    this.#compact()
+    this.#forgotten.write()
   }
 
   #write(line: string): void {

@@ -277,4 +277,14 @@ export interface ChangeEvent {
 export interface ForgetAnswer {
   /** Who was forgotten. */
   readonly member: string
+  /** Its item, where one was known: no bridge that joins later sees it once it is retracted. */
+  readonly item?: {
+    /** The member's bare JID. */
+    readonly id: string
+    readonly node: string
+    /** JID of the pubsub service. */
+    readonly service: string
+    /** Why it could not be retracted; missing where it is gone. */
+    readonly failure?: string
+  }
 }

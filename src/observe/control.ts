@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import type { ForgetAnswer } from './api.js'
 import { askControl } from './control-client.js'
 import { close } from './http.js'
 import { respondFrom, type Routes } from './respond.js'
@@ -9,8 +10,8 @@ export interface ControlOptions {
   readonly path: string
   /** Goes for good; resolves when all is withdrawn. */
   readonly leave: () => Promise<void>
-  /** Drops what is kept of a member; gives who that was, and throws `BadRequest` where it may not be. */
-  readonly forget?: (member: string) => string
+  /** Drops what is kept of a member; throws `BadRequest` where it may not be. */
+  readonly forget?: (member: string) => Promise<ForgetAnswer>
   /** What `GET /status` answers, as JSON. */
   readonly status: () => unknown
   /** What else is read here: the inspection API. */
@@ -48,9 +49,9 @@ export class ControlServer {
             return { status: 200, body: { left: true } }
           },
           ...(forget && {
-            '/forget': (query: URLSearchParams) => ({
+            '/forget': async (query: URLSearchParams) => ({
               status: 200,
-              body: { member: forget(query.get('member') ?? '') },
+              body: await forget(query.get('member') ?? ''),
             }),
           }),
         },

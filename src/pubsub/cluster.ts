@@ -166,6 +166,15 @@ export class ClusterEdge {
     void retractItem(this.own, root, jid).then((errors) => this.leftBehind(errors))
   }
 
+  /** Retracts the item of a member that is forgotten; gives why it could not, `undefined` where it is not there now. */
+  async retractItemOf(member: string, timeoutMs: number): Promise<Failure | undefined> {
+    const { root, service } = this.options
+    const pubsub = { ...this.at(service), timeoutMs }
+    const [error] = await retractItem(pubsub, root, member)
+    if (error === undefined) return undefined
+    return toFailure(`retract ${member} from ${membersNode(root)} at ${service}`, error)
+  }
+
   private leftBehind(errors: readonly unknown[]): void {
     for (const error of errors) {
       const { reason } = toFailure('delete', error)

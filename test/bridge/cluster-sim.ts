@@ -3,6 +3,7 @@ import { Bridge } from '../../src/bridge/bridge.js'
 import type { ClusterCommand, Command, JournalCommand } from '../../src/bridge/commands.js'
 import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
+import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import { maxEntries } from '../../src/bridge/messages.js'
 import type { Kind } from '../../src/bridge/state.js'
 import { FakeTime, randomFrom } from './fake-time.js'
@@ -59,6 +60,7 @@ export class Cluster {
 export class SimulatedMember {
   readonly asterisk: SimulatedAsterisk
   readonly journal = new Map<string, { eid: string; kind: Kind; id: string }>()
+  readonly #forgotten = new Map<string, ForgottenMember>()
   readonly fullJid: string
   bridge: Bridge | undefined
   stream: Stream | undefined
@@ -102,6 +104,7 @@ export class SimulatedMember {
     this.bridge = new Bridge({
       settings: this.settings,
       journal: [...this.journal.values()],
+      forgotten: [...this.#forgotten.values()],
       nowMs: time.nowMs,
       random,
       newEpoch: () => this.cluster.newEpoch(),
@@ -216,7 +219,12 @@ export class SimulatedMember {
     }
   }
 
-  #keep({ do: what, eid, kind, id }: JournalCommand): void {
+  #keep(command: JournalCommand): void {
+    if (command.do === 'forget') {
+      this.#forgotten.set(command.jid, command)
+      return
+    }
+    const { do: what, eid, kind, id } = command
     if (what === 'add') this.journal.set(`${eid} ${kind} ${id}`, { eid, kind, id })
     else this.journal.delete(`${eid} ${kind} ${id}`)
   }

@@ -3,6 +3,7 @@ import { Bridge } from '../../src/bridge/bridge.js'
 import type { Command } from '../../src/bridge/commands.js'
 import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
+import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import type { Injected } from '../../src/bridge/injection.js'
 import type { Batch, MemberItem, Page, Phase, Status } from '../../src/bridge/messages.js'
 import type { DeviceState, FeedEntry, Kind, StateEntry } from '../../src/bridge/state.js'
@@ -33,6 +34,7 @@ export function memberItem(number: number, changed: Partial<MemberItem> = {}): M
 export interface DialogueOptions {
   readonly settings?: Partial<BridgeSettings>
   readonly journal?: readonly Injected[]
+  readonly forgotten?: readonly ForgottenMember[]
 }
 
 export class Dialogue {
@@ -46,6 +48,7 @@ export class Dialogue {
     this.bridge = new Bridge({
       settings: settings(1, options.settings),
       journal: options.journal ?? [],
+      forgotten: options.forgotten ?? [],
       nowMs: this.nowMs,
       random: () => 0.5,
       newEpoch: () => `e${(this.#epochs += 1)}`.padStart(32, '0'),

@@ -186,7 +186,8 @@ describe('over the control socket', () => {
     const server = new ControlServer({
       path,
       leave: () => Promise.resolve(),
-      forget: (name) => whomToForget(dialogue.bridge.overview(), name),
+      forget: (name) =>
+        Promise.resolve().then(() => ({ member: whomToForget(dialogue.bridge.overview(), name) })),
       status: () => ({}),
       api: apiRoutes(inspector, events, 'control'),
     })

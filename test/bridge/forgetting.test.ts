@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { Dialogue, epochOf, memberItem } from './harness.js'
+import { device, eidOf, jidOf, mailbox } from './settings.js'
+
+const b = eidOf(2)
+const counts = [mailbox('1@default', 2)]
+
+/** Member 2 was in sync, has died, and is forgotten; its item and retained counts stay on the server. */
+function forgotten() {
+  const dialogue = new Dialogue().ready().joined(2, counts)
+  dialogue.answerInjections()
+  dialogue.clear().pass(30_000)
+  expect(dialogue.bridge.overview().members[0]?.life).toBe('dead')
+  dialogue.clear().post({ type: 'ForgetRequested', member: jidOf(2) })
+  const [kept] = dialogue.take('forget')
+  if (!kept) throw new Error('the journal was not told')
+  return { dialogue, kept }
+}
+
+/** The bridge after a restart: it reads the item of the member that was forgotten. */
+const restarted = (item = memberItem(2)): Dialogue =>
+  new Dialogue({ forgotten: [forgotten().kept] }).ready([], item)
+
+describe('a member that was forgotten', () => {
+  it('is kept in the journal with its epochs, before its counts are withdrawn (rule 22)', () => {
+    const { dialogue, kept } = forgotten()
+    expect(kept).toEqual({ to: 'journal', do: 'forget', jid: jidOf(2), epochs: [epochOf(2)] })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
+  it('stays so over a restart: it is asked whether it lives, and nothing of it is read', () => {
+    const dialogue = restarted().failAsk()
+    expect(dialogue.bridge.overview().members).toEqual([])
+    expect(dialogue.take('subscribe')).toEqual([])
+    expect(dialogue.take('readWindow')).toEqual([])
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2)] }).failAsk()
+    expect(dialogue.bridge.overview().members).toEqual([])
+  })
+
+  it('is believed again with a new epoch', () => {
+    const dialogue = restarted(memberItem(2, { epoch: epochOf(2, 2) }))
+    expect(dialogue.takeOne('subscribe').member).toBe(jidOf(2))
+  })
+
+  it('is believed again where it was parted only, and answers in the epoch of before', () => {
+    const dialogue = restarted()
+    dialogue.answerAsk(2)
+    expect(dialogue.takeOne('forget')).toMatchObject({ jid: jidOf(2), epochs: [] })
+    expect(dialogue.takeOne('subscribe').member).toBe(jidOf(2))
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2)
+    dialogue.answerPull(2, [device('PJSIP/1', 'BUSY')])
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('is not believed where somebody else answers', () => {
+    const dialogue = restarted()
+    dialogue.answerAsk(2, { eid: eidOf(3) })
+    expect(dialogue.bridge.overview().members).toEqual([])
+  })
+
+  it('by its EID is the one whose item names that EID', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    expect(dialogue.bridge.itemIdOf(b)).toBe(jidOf(2))
+    dialogue.post({ type: 'ForgetRequested', member: b })
+    expect(dialogue.takeOne('forget')).toMatchObject({ jid: jidOf(2), epochs: [epochOf(2)] })
+    expect(dialogue.bridge.itemIdOf(eidOf(7))).toBeUndefined()
+  })
+})
