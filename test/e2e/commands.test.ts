@@ -214,11 +214,11 @@ describe('with running bridges around Prosody', () => {
     expect(mailbox.local).toEqual({ hasNewMessages: true, isAsExpected: true })
     const none = await document<Explained>(b, 'explain', '4000@default')
     expect(none.local).toEqual({ hasNewMessages: false, isAsExpected: true })
-    await pbxB.cli('module unload res_mwi_devstate')
+    await pbxB.ami.action('ModuleLoad', { Module: 'res_mwi_devstate.so', LoadType: 'unload' })
     expect((await document<Explained>(b, 'explain', '1000@default')).local).toEqual({
       failure: expect.stringContaining('res_mwi_devstate is not loaded') as unknown,
     })
-    await pbxB.cli('module load res_mwi_devstate')
+    await pbxB.ami.action('ModuleLoad', { Module: 'res_mwi_devstate.so', LoadType: 'load' })
   })
 
   test('watch shows changes as they pass, of one member and one pattern where asked', async () => {
