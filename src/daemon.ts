@@ -395,10 +395,10 @@ export class Daemon {
     const bridge = this.#bridge
     if (!bridge) throw new BadRequest('the EID of Asterisk is not known yet, so nothing is kept')
     const member = whomToForget(bridge.overview(), name)
-    if (!bridge.keeps(member)) {
+    const id = bridge.itemIdOf(member)
+    if (!bridge.keeps(member) && id === undefined) {
       throw new BadRequest(`nothing is kept of '${name}': see hintbridge members`)
     }
-    const id = bridge.itemIdOf(member)
     this.#post({ type: 'ForgetRequested', member })
     if (id === undefined) return { member }
     const failure = await this.#cluster?.retractItemOf(id, retractMs)

@@ -156,7 +156,8 @@ export class Bridge {
 
   /** The id of that member's item in `members`, if one is known. */
   itemIdOf(member: string): string | undefined {
-    return this.#members.forgetting.itemIdOf(member)
+    // While another holds the own EID it is that one's item which stands.
+    return this.#members.rivals.isClear ? this.#members.forgetting.itemIdOf(member) : undefined
   }
 
   /** States origin by origin, for whoever asks. */

@@ -65,9 +65,11 @@ export class Census {
     })
   }
 
-  /** The item that the last reading gives for that EID. */
-  itemOf(eid: string): MemberItem | undefined {
-    return this.#items?.find((item) => item.eid === eid)
+  /** The other's item that the last reading gives for that EID, full or bare JID. */
+  itemOf(member: string): MemberItem | undefined {
+    return this.#items?.find(
+      ({ id, jid, eid }) => id !== this.context.settings.jid && [id, jid, eid].includes(member),
+    )
   }
 
   /** The EID that the last reading gives for that bare JID. */

@@ -71,7 +71,7 @@ export class Forgetting {
       return
     }
     if (kept === undefined) return
-    const item = census.itemOf(kept)
+    const item = census.itemOf(member)
     if (item) this.#remember(item.id, [item.epoch])
     injection.withdrawMember(kept)
   }
@@ -85,7 +85,7 @@ export class Forgetting {
   /** The id of that member's item, its bare JID, if one is known. */
   itemIdOf(member: string): string | undefined {
     const kept = this.#kept(member)
-    return typeof kept === 'string' ? this.parts.census.itemOf(kept)?.id : kept?.jid
+    return typeof kept === 'string' ? this.parts.census.itemOf(member)?.id : kept?.jid
   }
 
   /** Whom that names: who is known, or else an EID under which something may have been injected. */

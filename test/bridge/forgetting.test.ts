@@ -65,4 +65,13 @@ describe('a member that was forgotten', () => {
     expect(dialogue.takeOne('forget')).toMatchObject({ jid: jidOf(2), epochs: [epochOf(2)] })
     expect(dialogue.bridge.itemIdOf(eidOf(7))).toBeUndefined()
   })
+
+  it('has an item that can be named again, and it is never the own one', () => {
+    const own = memberItem(1)
+    const dialogue = new Dialogue({ forgotten: [forgotten().kept] }).ready([], own, memberItem(2))
+    expect([jidOf(2), b].map((who) => dialogue.bridge.itemIdOf(who))).toEqual([jidOf(2), jidOf(2)])
+    expect([jidOf(1), eidOf(1)].map((who) => dialogue.bridge.itemIdOf(who))).toEqual([
+      ...[undefined, undefined],
+    ])
+  })
 })

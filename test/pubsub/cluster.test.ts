@@ -376,4 +376,19 @@ describe('leaving', () => {
     ])
     expect(warned).toHaveLength(3)
   })
+
+  it('retracts the item of a forgotten member; what is not there is gone, else it says why', async () => {
+    const retract = () => edge.retractItemOf('pbx-c@example.org', 1_000)
+    expect(await retract()).toBeUndefined()
+    expect(service.texts[0]).toContain('<item id="pbx-c@example.org"/>')
+    service.answer = () => refuse('item-not-found')
+    expect(await retract()).toBeUndefined()
+    service.answer = () => refuse('forbidden', 'auth')
+    expect(await retract()).toMatchObject({
+      condition: 'forbidden',
+      reason: expect.stringContaining(
+        `failed to retract pbx-c@example.org from asterisk/members at ${own}`,
+      ) as unknown,
+    })
+  })
 })
