@@ -142,9 +142,9 @@ export class Daemon {
 
   /** Takes what may change at run time: trust, filters, durations, passwords. */
   reload(config: Config): void {
-    const isNewPassword = !config.xmpp.password.equals(this.#config.xmpp.password)
     this.#config = config
-    if (isNewPassword) this.#connection?.retryNow()
+    // Also where the fault was mended on the server: whoever reloads wants it tried.
+    this.#connection?.retryNow()
     if (!this.#bridge) return
     const settings = this.#settings(this.#bridge.overview().eid)
     const bridge = this.#bridge

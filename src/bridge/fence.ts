@@ -94,7 +94,9 @@ export class Fence {
 
   #ask(): void {
     this.#phase = 'refreshing'
-    this.#doubted = new Set([...this.#doubted, ...this.#ambiguous])
+    // What a dump has named since is not in doubt any more.
+    const unnamed = [...this.#doubted].filter((key) => !this.#seen.has(key))
+    this.#doubted = new Set([...unnamed, ...this.#ambiguous])
     this.#seen = new Map()
     this.#ambiguous = new Set()
     this.#unansweredCount += 1

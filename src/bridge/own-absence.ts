@@ -10,6 +10,9 @@ const steadyTimer = 'own-steady'
 
 export class OwnAbsence {
   readonly #since = new Set<string>()
+  /** Out of touch for `stale_after` when the stream was just back: it is stale if the stream ends again before a sync. */
+  readonly #due = new Set<string>()
+  #isStreamUp = true
 
   constructor(
     private readonly context: Context,
@@ -19,16 +22,22 @@ export class OwnAbsence {
   begin(peers: Iterable<Peer>): void {
     const { agenda, nowMs, settings } = this.context
     agenda.cancel(steadyTimer)
+    this.#isStreamUp = false
     for (const peer of peers) {
+      if (this.#due.delete(peer.jid)) this.onStale(peer)
       if (this.#since.has(peer.jid)) continue
       this.#since.add(peer.jid)
-      agenda.set(timer(peer.jid), nowMs + settings.liveness.staleAfterMs, () => this.onStale(peer))
+      agenda.set(timer(peer.jid), nowMs + settings.liveness.staleAfterMs, () => {
+        if (this.#isStreamUp) this.#due.add(peer.jid)
+        else this.onStale(peer)
+      })
     }
   }
 
   /** The stream is back. */
   pause(): void {
     const { agenda, nowMs, settings } = this.context
+    this.#isStreamUp = true
     agenda.set(steadyTimer, nowMs + settings.liveness.heartbeatMs, () => {
       for (const jid of this.#since) this.endFor(jid)
     })
@@ -37,6 +46,7 @@ export class OwnAbsence {
   /** That peer is in sync again, or gone. */
   endFor(jid: string): void {
     this.#since.delete(jid)
+    this.#due.delete(jid)
     this.context.agenda.cancel(timer(jid))
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Asks } from './asks.js'
 import { type Context, bareJid, health, log } from './context.js'
-import type { MemberItem, Phase, Status } from './messages.js'
+import type { MemberItem, Status } from './messages.js'
 import type { Presence } from './presence.js'
 
 const graceTimer = 'rival-grace'
@@ -29,6 +29,8 @@ export class Rivals {
   #missingSinceMs: number | undefined
   #isMembersRead = false
   #isEstablished = false
+  /** This member has gone in, and has left its EID to nobody since. */
+  #isIn = false
   #hasYielded = false
 
   constructor(
@@ -73,6 +75,7 @@ export class Rivals {
 
   #yield(item: MemberItem): void {
     this.#isEstablished = false
+    this.#isIn = false
     this.#hasYielded = true
     this.#incumbent = item
     // It is no newcomer any more, whose going would end the complaint.
@@ -129,11 +132,12 @@ export class Rivals {
     if (this.#incumbent) this.#items.set(this.#incumbent.id, this.#incumbent)
   }
 
-  #answered(item: MemberItem, { eid, phase }: Status): void {
+  #answered(item: MemberItem, status: Status): void {
+    const { eid, phase } = status
     this.#pending.delete(item.id)
     const isIncumbent = this.#incumbent?.id === item.id
     const isRival = eid === this.context.settings.eid
-    if (isRival && this.#yieldsTo(item, phase)) {
+    if (isRival && this.#yieldsTo(item, status)) {
       this.#heard()
       this.#incumbent = item
       if (!isIncumbent) {
@@ -171,10 +175,15 @@ export class Rivals {
     this.context.agenda.cancel(graceTimer)
   }
 
-  /** Two that start at once would wait for each other for ever: the smaller JID goes first. */
-  #yieldsTo(item: MemberItem, phase: Phase): boolean {
+  /**
+   * Who is in goes before who is not, though its fence may be out at the moment: its item stands, with the epoch that it
+   * answers. Two that start at once, or were both in, would wait for each other for ever: the smaller JID goes first.
+   */
+  #yieldsTo(item: MemberItem, { phase, epoch }: Status): boolean {
     if (this.#isEstablished || phase === 'leaving') return false
-    return phase === 'ready' || item.id < this.context.settings.jid
+    if (phase === 'ready') return true
+    const isIn = this.#standing.has(item.id) && epoch === item.epoch
+    return isIn === this.#isIn ? item.id < this.context.settings.jid : isIn
   }
 
   #ask(item: MemberItem): void {
@@ -191,6 +200,7 @@ export class Rivals {
     if (this.#isEstablished || !this.#isMembersRead) return
     if (this.#pending.size > 0 || this.#incumbent) return
     this.#isEstablished = true
+    this.#isIn = true
     for (const id of this.#items.keys()) health(this.context, healthKey(id), 'error')
     const hasYielded = this.#hasYielded
     this.#hasYielded = false

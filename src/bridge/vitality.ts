@@ -62,7 +62,9 @@ export class Vitality {
     this.#isStreamUp = false
     for (const peer of peers) {
       this.forget(peer)
-      if (peer.life === 'suspected') peer.life = 'alive'
+      if (peer.life !== 'suspected') continue
+      peer.life = 'alive'
+      peer.reason = undefined
     }
   }
 

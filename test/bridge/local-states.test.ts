@@ -101,6 +101,35 @@ describe('the fence', () => {
     expect(told(dialogue)).toEqual(['1@default 0/0'])
   })
 
+  it('keeps a count that a dump has named since it was in doubt (rule 3)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
+    const say = (id: string, count: number): Dialogue =>
+      dialogue.post({ type: 'StateReported', entry: mailbox(id, count) })
+    const dump = (isFirst: boolean, ...says: (() => Dialogue)[]): void => {
+      for (const each of says) each()
+      dialogue.post({ type: 'RefreshAnswered', kind: mwi })
+      dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) })
+      if (isFirst) {
+        dialogue.post({ type: 'RefreshAnswered', kind: dev })
+        dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+      }
+    }
+    const flap = (): Dialogue => say('2@default', 1) && say('2@default', 2)
+    dump(
+      true,
+      () => say('1@default', 2),
+      () => say('1@default', 3),
+      flap,
+    )
+    dump(false, () => say('1@default', 3), flap)
+    dump(false, () => say('1@default', 3), flap)
+    dialogue.pass(2_000)
+    // Nobody subscribes to it any more.
+    dump(false, flap)
+    expect(told(dialogue)).toContain('1@default 3/0')
+    expect(told(dialogue)).not.toContain('1@default 0/0')
+  })
+
   it('is not waited for for ever where a device never rests (rule 3)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
     for (let pass = 1; pass <= 3; pass += 1) {

@@ -297,17 +297,26 @@ describe('the own EID, claimed by another member', () => {
   })
 
   it('goes to the smaller JID where both have just come (rule 18)', () => {
-    const first = new Dialogue()
-      .found()
-      .online(rival)
-      .answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    // Its item is of an earlier run.
+    const answer = { eid: eidOf(1), phase: 'syncing', epoch: epochOf(2, 2) } as const
+    const first = new Dialogue().found().online(rival).answerAsk(2, answer)
     expect(first.take('announce')).toHaveLength(1)
     const second = new Dialogue({ settings: { jid: jidOf(3) } })
-    second
-      .found()
-      .online(rival)
-      .answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    second.found().online(rival).answerAsk(2, answer)
     expect(second.take('announce')).toEqual([])
+  })
+
+  it('stays with who is in while its fence is out, whatever the JIDs (rule 18)', () => {
+    const newcomer = new Dialogue().found().online(rival)
+    newcomer.answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    expect(newcomer.take('announce')).toEqual([])
+    expect(newcomer.health(`eid:${jidOf(2)}`)).toContain('this member is refused')
+    // It goes on to be so for longer than grace, at each reading of members.
+    for (let round = 0; round < 5; round += 1) {
+      newcomer.pass(60_000).post({ type: 'MembersRead', items: [rival] })
+      newcomer.answerAsk(2, { eid: eidOf(1), phase: 'syncing' })
+    }
+    expect(newcomer.take('announce')).toEqual([])
   })
 })
 
@@ -550,10 +559,20 @@ describe('while the own stream is down', () => {
       for (const name of ['ask', 'pull', 'subscribe'] as const) dialogue.take(name)
     }
     for (let round = 0; round < 29; round += 1) flap()
-    expect(dialogue.pass(1_999).injected()).toEqual([])
-    expect(dialogue.pass(1).injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(dialogue.pass(2_000).injected()).toEqual([])
+    dialogue.post({ type: 'StreamDown', reason: 'cut' })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
     dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('for less than stale_after, nothing is withdrawn while it is followed again after that (rule 23)', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).pass(55_000)
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
+    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { sequence: 9 })
+    expect(dialogue.pass(9_000).injected()).toEqual([])
+    expect(dialogue.bridge.overview().members[0]).toMatchObject({ isStale: false, isSynced: false })
   })
 
   it('for a second at a time, devices are kept of a peer that is in sync each time between (rule 23)', () => {
