@@ -93,10 +93,6 @@ export class Replica {
     return this.#mailboxes
   }
 
-  keys(): IterableIterator<Key> {
-    return this.#table.keys()
-  }
-
   *entries(): Generator<StateEntry> {
     for (const held of this.#table.values()) yield held.entry
   }

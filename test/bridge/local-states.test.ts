@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { StateEntry } from '../../src/bridge/state.js'
 import { Dialogue, failed, wordOf } from './harness.js'
 import { device, fullJidOf, mailbox } from './settings.js'
 
@@ -102,32 +103,30 @@ describe('the fence', () => {
   })
 
   it('keeps a count that a dump has named since it was in doubt (rule 3)', () => {
-    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
-    const say = (id: string, count: number): Dialogue =>
-      dialogue.post({ type: 'StateReported', entry: mailbox(id, count) })
-    const dump = (isFirst: boolean, ...says: (() => Dialogue)[]): void => {
-      for (const each of says) each()
-      dialogue.post({ type: 'RefreshAnswered', kind: mwi })
-      dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) })
-      if (isFirst) {
-        dialogue.post({ type: 'RefreshAnswered', kind: dev })
-        dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    const dialogue = new Dialogue().post({ type: 'AsteriskFound' })
+    const dump = (...entries: StateEntry[]): void => {
+      for (const { kind } of dialogue.take('refresh')) {
+        for (const entry of entries) {
+          if (entry.kind === kind) dialogue.post({ type: 'StateReported', entry })
+        }
+        dialogue.post({ type: 'RefreshAnswered', kind })
+      }
+      for (const { kind, nonce } of dialogue.take('fence')) {
+        dialogue.post({ type: 'FenceReturned', kind, nonce })
       }
     }
-    const flap = (): Dialogue => say('2@default', 1) && say('2@default', 2)
-    dump(
-      true,
-      () => say('1@default', 2),
-      () => say('1@default', 3),
-      flap,
-    )
-    dump(false, () => say('1@default', 3), flap)
-    dump(false, () => say('1@default', 3), flap)
-    dialogue.pass(2_000)
-    // Nobody subscribes to it any more.
-    dump(false, flap)
-    expect(told(dialogue)).toContain('1@default 3/0')
-    expect(told(dialogue)).not.toContain('1@default 0/0')
+    const [kept, flaps] = ['1000@default', '2000@default']
+    dump()
+    told(dialogue.online().post({ type: 'StateReported', entry: mailbox(kept, 2) }))
+    dialogue.post({ type: 'RefreshRequested', kind: mwi })
+    dump(mailbox(kept, 2), mailbox(kept, 3), mailbox(flaps, 1))
+    dump(mailbox(kept, 3), mailbox(flaps, 1), mailbox(flaps, 2))
+    dump(mailbox(kept, 3), mailbox(flaps, 2), mailbox(flaps, 3))
+    expect(told(dialogue)).toContain(`${kept} 3/0`)
+    // Nobody subscribes to it any more when the next dump comes.
+    dialogue.pass(3_000)
+    dump(mailbox(flaps, 3))
+    expect(told(dialogue)).not.toContain(`${kept} 0/0`)
   })
 
   it('is not waited for for ever where a device never rests (rule 3)', () => {
