@@ -107,12 +107,19 @@ export async function startEjabberd(options: XmppServerOptions): Promise<XmppSer
 /** ejabberd loses its nodes when this file appears, or when it starts and the file is there. */
 const loseStoreFile = 'lose-pubsub-store'
 
-/** Erlang that empties the tables of mod_pubsub when that file appears. */
+/**
+ * Erlang that empties the tables of mod_pubsub when that file appears: all at once, as a node that is made between the
+ * emptying of two of them would be left without its owner.
+ */
 function loseStoreWhen(file: string): string {
   return `
     Tables = [pubsub_node, pubsub_item, pubsub_state, pubsub_orphan],
+    Empty = fun(Table) ->
+      mnesia:write_lock_table(Table),
+      [mnesia:delete({Table, Key}) || Key <- mnesia:all_keys(Table)]
+    end,
     Lose = fun() ->
-      [mnesia:clear_table(Table) || Table <- Tables],
+      {atomic, _} = mnesia:transaction(fun() -> [Empty(Table) || Table <- Tables] end),
       io:format("the pubsub store is lost~n")
     end,
     case file:delete("${file}") of

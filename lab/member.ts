@@ -151,9 +151,10 @@ export class Member {
   async awaitReady(peers = 0, timeoutMs = 30_000): Promise<void> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
+      // In this order: who was alive already is in what readiness speaks of.
+      const alive = await this.alivePeers()
       const answer = await fetch(`${this.http}/ready`)
       const text = await answer.text()
-      const alive = answer.ok ? await this.alivePeers() : 0
       if (answer.ok && alive >= peers) return
       if (!this.bridge.isRunning || performance.now() > deadline) {
         throw new Error(`${this.asterisk.name} is not ready: ${text}, ${alive} peers are alive`)

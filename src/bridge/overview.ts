@@ -89,8 +89,9 @@ export function unreadiness(overview: Overview): string[] {
   else if (!overview.hasOwnNodes) reasons.push('the own pubsub nodes are not made')
   if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
   for (const { jid, life, isSynced, refusal } of overview.members) {
-    const isExpected = refusal === undefined && (life === 'alive' || life === 'suspected')
-    if (isExpected && !isSynced) reasons.push(`the states of ${jid} are not complete`)
+    if (refusal !== undefined || life === 'dead' || isSynced) continue
+    if (life === 'unknown') reasons.push(`${jid} was not heard yet`)
+    else reasons.push(`the states of ${jid} are not complete`)
   }
   if (overview.injectionPending > 0) {
     reasons.push(`${overview.injectionPending} states wait for Asterisk`)

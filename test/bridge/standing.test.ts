@@ -37,7 +37,10 @@ describe('a member that comes', () => {
         `unregister), which deletes its nodes. It is tried again every 30 s`,
     )
     dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
-    expect(unreadiness(dialogue.bridge.overview())).toEqual(['the own pubsub nodes are not made'])
+    expect(unreadiness(dialogue.bridge.overview())).toEqual([
+      'the own pubsub nodes are not made',
+      `${jidOf(2)} was not heard yet`,
+    ])
     expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: false })
     expect(dialogue.take('announce')).toEqual([])
     expect(dialogue.clear().pass(30_000).take('makeOwnNodes')).toHaveLength(1)
@@ -46,6 +49,18 @@ describe('a member that comes', () => {
     expect(unreadiness(dialogue.bridge.overview())).not.toContain(
       'the own pubsub nodes are not made',
     )
+  })
+
+  it('is not ready before it knows who is in, and what each of them says (rule 25)', () => {
+    const dialogue = new Dialogue().found().post(up).post(made)
+    const reasons = (): string[] => unreadiness(dialogue.bridge.overview())
+    expect(reasons()).toEqual(['this member is syncing'])
+    dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(reasons()).toEqual([`${jidOf(2)} was not heard yet`])
+    const subscribed = { type: 'Subscribed', member: jidOf(2) } as const
+    const { token } = dialogue.clear().post(subscribed).takeOne('ask')
+    dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
+    expect(reasons()).toEqual([])
   })
 
   it('announces itself again soon where it was refused, and then rarely: who made `members` may be opening it (rule 17)', () => {
