@@ -9,25 +9,9 @@ import type { Failure } from './events.js'
 import { Lanes } from './lanes.js'
 import type { EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
 import { isSameState } from './state.js'
+import { type Injected, type LastInjection, type Target, Targets } from './targets.js'
 
 const refusedRetryMs = 30_000
-
-/** A (EID, device) or (EID, mailbox) that was injected and not withdrawn, as the journal has it. */
-export interface Injected {
-  readonly eid: EntityId
-  readonly kind: Kind
-  readonly id: string
-  /** Asterisk never took it as cachable: it is withdrawn in another way (rule 8). */
-  readonly isUncachable?: boolean
-}
-
-/** The last time that a state was given to Asterisk. */
-export interface LastInjection {
-  readonly entry: StateEntry
-  readonly sentMs: number
-  acknowledgedMs?: number
-  failure?: Failure
-}
 
 /** How a state of a peer stands with Asterisk. */
 export interface InjectionTrace {
@@ -42,31 +26,8 @@ export interface InjectionTrace {
   readonly isRefused: boolean
 }
 
-interface Target extends Injected {
-  /** Under which the mailbox is given; a device's never changes. */
-  eid: EntityId
-  /** `undefined`: to be withdrawn. */
-  wanted: StateEntry | undefined
-  /** What Asterisk acknowledged last, if that is known. */
-  held: StateEntry | undefined
-  sending: StateEntry | undefined
-  /** When what is wanted came to be at its origin, ms, until Asterisk has it; for the figure only. */
-  originMs: number | undefined
-  /** What became of the last injection; of none in this run: `undefined`. */
-  last: LastInjection | undefined
-  /** Was any of its states cachable? Then Asterisk's cache holds one, whatever came since. */
-  isCachable: boolean
-  /** The EID under which the journal has it. */
-  journaledAs: EntityId | undefined
-  /** Does the journal have it as cachable? */
-  isJournaledCachable: boolean
-  /** From the journal of an earlier run, not yet confirmed by a snapshot (rule 9). */
-  isInherited: boolean
-}
-
 export class Injection {
-  readonly #devices = new Map<string, Target>()
-  readonly #mailboxes = new Map<string, Target>()
+  readonly #targets = new Targets()
   /** Every peer's count for a mailbox, the last change last. */
   readonly #claims = new Map<string, Map<EntityId, MailboxEntry>>()
   readonly #lanes: Lanes<Target>
@@ -93,7 +54,7 @@ export class Injection {
       this.context.emit({ to: 'journal', do: 'remove', eid, kind, id })
       return
     }
-    const target = this.#target(eid, kind, id)
+    const target = this.#targets.take(eid, kind, id)
     target.isInherited = true
     target.journaledAs = eid
     target.isCachable = target.isJournaledCachable = !isUncachable
@@ -111,28 +72,29 @@ export class Injection {
 
   /** How many states are held in Asterisk, or are about to be. */
   get size(): number {
-    return this.#devices.size + this.#mailboxes.size
+    return this.#targets.size
   }
 
   /** How many of them are message counts. */
   get mailboxes(): number {
-    return this.#mailboxes.size
+    return this.#targets.mailboxes
   }
 
   /** How it stands with a device's states, of all origins, or with a mailbox. */
   traces(kind: Kind, id: string): InjectionTrace[] {
-    const origins = new Set<EntityId>()
-    for (const target of this.#table(kind).values()) if (target.id === id) origins.add(target.eid)
-    return [...origins].flatMap((eid) => this.trace(eid, kind, id) ?? [])
+    return [...this.#targets.named(kind, id)].map((target) => this.#traceOf(target))
   }
 
   /** How it stands with a state of that origin; of a mailbox, with the one count that is given. */
   trace(eid: EntityId, kind: Kind, id: string): InjectionTrace | undefined {
-    const target = this.#find(eid, kind, id)
-    if (!target) return undefined
-    const { wanted, held, last, isInherited } = target
+    const target = this.#targets.find(eid, kind, id)
+    return target && this.#traceOf(target)
+  }
+
+  #traceOf(target: Target): InjectionTrace {
+    const { eid, wanted, held, last, isInherited } = target
     return {
-      eid: target.eid,
+      eid,
       ...(wanted && { wanted }),
       ...(held && { held }),
       ...(last && { last }),
@@ -145,7 +107,7 @@ export class Injection {
   want(eid: EntityId, entry: StateEntry, originMs?: number): void {
     // Peers go on publishing while this member leaves.
     if (this.#isClosing) return
-    const target = this.#target(eid, entry.kind, entry.id)
+    const target = this.#targets.take(eid, entry.kind, entry.id)
     if (entry.kind === 'message_waiting') {
       const claims = this.#claims.get(entry.id) ?? new Map<EntityId, MailboxEntry>()
       claims.delete(eid)
@@ -163,7 +125,7 @@ export class Injection {
 
   /** Asterisk should no longer hold what that EID said. */
   unwant(eid: EntityId, kind: Kind, id: string): void {
-    const target = this.#find(eid, kind, id)
+    const target = this.#targets.find(eid, kind, id)
     if (!target) return
     if (kind === 'message_waiting') {
       const claims = this.#claims.get(id)
@@ -182,8 +144,8 @@ export class Injection {
 
   /** A snapshot of that member is complete: what an earlier run injected for it and it did not name is withdrawn. */
   confirm(eid: EntityId): void {
-    for (const target of this.#targets()) {
-      if (target.isInherited && target.eid === eid) this.#withdraw(target)
+    for (const target of this.#targets.of(eid)) {
+      if (target.isInherited) this.#withdraw(target)
     }
   }
 
@@ -192,27 +154,26 @@ export class Injection {
    * for `forget` (rule 22).
    */
   withdrawInheritedDevices(eid?: EntityId): void {
-    for (const target of this.#devices.values()) {
+    for (const target of this.#targets.ofKind('device_state')) {
       if (target.isInherited && (eid === undefined || target.eid === eid)) this.#withdraw(target)
     }
   }
 
   /** No member has that EID any more of which an earlier run injected message counts: all but those of `named`. */
   withdrawInheritedMailboxes(named: ReadonlySet<EntityId>): void {
-    for (const target of this.#mailboxes.values()) {
+    for (const target of this.#targets.ofKind('message_waiting')) {
       if (target.isInherited && !named.has(target.eid)) this.#withdraw(target)
     }
   }
 
   /** Is anything of that origin in Asterisk, or about to be? */
   holdsOf(eid: EntityId): boolean {
-    for (const target of this.#targets()) if (target.eid === eid) return true
-    return false
+    return this.#targets.of(eid).next().done === false
   }
 
   /** Forgets a member for good: withdraws all that was injected for it; `false` where that is nothing. */
   withdrawMember(eid: EntityId): boolean {
-    const targets = [...this.#targets()].filter((target) => target.eid === eid)
+    const targets = [...this.#targets.of(eid)]
     for (const { kind, id } of targets) this.unwant(eid, kind, id)
     return targets.length > 0
   }
@@ -222,18 +183,18 @@ export class Injection {
     this.#onIdle = onIdle
     this.#isClosing = true
     this.#claims.clear()
-    for (const target of this.#targets()) this.#withdraw(target)
+    for (const target of this.#targets.all()) this.#withdraw(target)
     this.#reportIdle()
   }
 
   /** Is a peer's count for this mailbox in the own Asterisk? */
   isMailboxInjected(mailbox: string): boolean {
-    return this.#mailboxes.has(mailbox)
+    return this.#targets.mailbox(mailbox) !== undefined
   }
 
   /** Gives the injected count again: the PBX has overwritten it with its own (rule 5). */
   injectMailboxAgain(mailbox: string): void {
-    const target = this.#mailboxes.get(mailbox)
+    const target = this.#targets.mailbox(mailbox)
     if (!target?.wanted) return
     this.#doubt(target)
     this.#lanes.enqueue(target)
@@ -241,7 +202,7 @@ export class Injection {
 
   /** Asterisk has restarted and forgot (rule 10), or may have: everything of that kind is injected again. */
   again(kind: Kind): void {
-    for (const target of this.#table(kind).values()) {
+    for (const target of this.#targets.ofKind(kind)) {
       this.#doubt(target)
       // What an earlier run injected waits to be confirmed; withdrawals go on.
       if (!target.isInherited) this.#lanes.enqueue(target)
@@ -270,7 +231,9 @@ export class Injection {
     }
     this.#record(target)
     target.sending = entry
-    target.last = { entry, sentMs: this.context.nowMs }
+    // Whole ms take no object of their own.
+    const sentMs = Math.round(this.context.nowMs)
+    target.last = { entry, sentMs, acknowledgedMs: undefined, failure: undefined }
     this.context.emit({ to: 'asterisk', do: 'inject', lane, eid: target.eid, entry })
     return true
   }
@@ -299,7 +262,7 @@ export class Injection {
     const { nowMs } = this.context
     if (last && failure) last.failure = failure
     if (failure) return
-    if (last) last.acknowledgedMs = nowMs
+    if (last) last.acknowledgedMs = Math.round(nowMs)
     count(this.context, 'injections', { kind })
     if (originMs === undefined || sending !== wanted) return
     measure(this.context, 'injection_delay_seconds', (nowMs - originMs) / 1_000)
@@ -358,15 +321,13 @@ export class Injection {
 
   /** What Asterisk holds no more leaves the table and the journal. */
   #drop(target: Target): void {
-    const { eid, kind, id, journaledAs } = target
+    const { kind, id, journaledAs } = target
     if (journaledAs !== undefined) {
       this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
     }
     target.journaledAs = undefined
     // It may wait on its lane once more, and have a successor by then.
-    if (this.#find(eid, kind, id) === target) {
-      this.#table(kind).delete(kind === 'device_state' ? deviceKey(eid, id) : id)
-    }
+    this.#targets.drop(target)
   }
 
   #withdraw(target: Target): void {
@@ -392,44 +353,6 @@ export class Injection {
       members.length > 1 ? text : undefined,
     )
   }
-
-  #target(eid: EntityId, kind: Kind, id: string): Target {
-    const known = this.#find(eid, kind, id)
-    if (known) return known
-    const target: Target = {
-      eid,
-      kind,
-      id,
-      wanted: undefined,
-      held: undefined,
-      sending: undefined,
-      originMs: undefined,
-      last: undefined,
-      isCachable: kind === 'message_waiting',
-      journaledAs: undefined,
-      isJournaledCachable: false,
-      isInherited: false,
-    }
-    this.#table(kind).set(kind === 'device_state' ? deviceKey(eid, id) : id, target)
-    return target
-  }
-
-  #find(eid: EntityId, kind: Kind, id: string): Target | undefined {
-    return this.#table(kind).get(kind === 'device_state' ? deviceKey(eid, id) : id)
-  }
-
-  #table(kind: Kind): Map<string, Target> {
-    return kind === 'device_state' ? this.#devices : this.#mailboxes
-  }
-
-  *#targets(): Generator<Target> {
-    yield* this.#devices.values()
-    yield* this.#mailboxes.values()
-  }
-}
-
-function deviceKey(eid: EntityId, id: string): string {
-  return `${eid}\0${id}`
 }
 
 /** What makes the PBX look as if the state had never been injected (rule 8, seen on hints and Queue()). */

@@ -62,8 +62,8 @@ export interface InjectionSeen {
   readonly eid: EntityId
   readonly entry?: StateEntry
   readonly sentMs?: number
-  readonly acknowledgedMs?: number
-  readonly failure?: Failure
+  readonly acknowledgedMs?: number | undefined
+  readonly failure?: Failure | undefined
 }
 
 export interface Remark {

@@ -251,7 +251,8 @@ export class Replica {
       return
     }
     const isNews = !before || !isSameState(before.entry, entry)
-    const changedMs = isNews ? this.now() : before.changedMs
+    // Whole ms take no object of their own.
+    const changedMs = isNews ? Math.round(this.now()) : before.changedMs
     this.#table.set(key, { entry, sequence, pull, changedMs })
     if (!before && entry.kind === 'message_waiting') this.#mailboxes += 1
     if (isNews) this.onChange(entry, before?.entry)

@@ -18,10 +18,17 @@ export const deviceStates = [
 
 export type DeviceState = (typeof deviceStates)[number]
 
-const knownStates: ReadonlySet<string> = new Set(deviceStates)
+const knownStates: ReadonlyMap<string, DeviceState> = new Map(
+  deviceStates.map((state) => [state, state]),
+)
 
 export function isDeviceState(text: string): text is DeviceState {
   return knownStates.has(text)
+}
+
+/** That state as one and the same string for all: what was read of it need not be kept. */
+export function parseDeviceState(text: string): DeviceState | undefined {
+  return knownStates.get(text)
 }
 
 /** The two kinds of state that are shared; also the names of the retained nodes. */
@@ -117,17 +124,22 @@ export function parseEntityId(text: string): EntityId | undefined {
   return eid === '00:00:00:00:00:00' ? undefined : eid
 }
 
-/** One string for kind and id; sorted, keys stand in the order of snapshot pages (rule 14). */
+/**
+ * One string for kind and id; sorted, keys stand in the order of snapshot pages (rule 14). A device's is its name as it
+ * stands, which costs nothing; a mailbox's begins with what is in no name and sorts behind all of them.
+ */
 export type Key = string
 
+const mailboxMark = '\uFFFF'
+
 export function keyOf(kind: Kind, id: string): Key {
-  return `${kind}\0${id}`
+  return kind === 'device_state' ? id : mailboxMark + id
 }
 
 export function kindOfKey(key: Key): Kind {
-  return key.startsWith('device_state\0') ? 'device_state' : 'message_waiting'
+  return key.startsWith(mailboxMark) ? 'message_waiting' : 'device_state'
 }
 
 export function idOfKey(key: Key): string {
-  return key.slice(key.indexOf('\0') + 1)
+  return kindOfKey(key) === 'device_state' ? key : key.slice(mailboxMark.length)
 }

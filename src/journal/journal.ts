@@ -3,18 +3,10 @@ import { join } from 'node:path'
 import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
 import { type ForgottenEntry, Forgotten } from './forgotten.js'
+import { type JournalEntry, Living } from './living.js'
 import { StateDirLock } from './lock.js'
 import { inStateDir } from './state-dir.js'
 import { writeAtomically } from './write-atomically.js'
-
-/** What was injected into the local Asterisk and not withdrawn. */
-export interface JournalEntry {
-  readonly eid: EntityId
-  readonly kind: Kind
-  readonly id: string
-  /** It was only ever given as uncachable, and is withdrawn in another way. */
-  readonly isUncachable?: boolean
-}
 
 export interface JournalWatch {
   /** Something in the file was not understood and is left out. */
@@ -40,7 +32,7 @@ export class Journal {
   readonly #file: string
   readonly #lock: StateDirLock
   readonly #watch: JournalWatch
-  readonly #living: Map<string, JournalEntry>
+  readonly #living: Living
   readonly #forgotten: Forgotten
   #descriptor: number | undefined
   #lines = 0
@@ -73,7 +65,7 @@ export class Journal {
   }
 
   entries(): JournalEntry[] {
-    return [...this.#living.values()]
+    return [...this.#living.entries()]
   }
 
   get size(): number {
@@ -82,18 +74,14 @@ export class Journal {
 
   /** Notes that this is about to be injected, or otherwise than before. */
   add(eid: EntityId, kind: Kind, id: string, isUncachable = false): void {
-    const entry = { eid, kind, id, ...(isUncachable && { isUncachable }) }
-    const key = keyOf(entry)
-    const before = this.#living.get(key)
-    if (before && (before.isUncachable ?? false) === isUncachable) return
-    this.#living.set(key, entry)
-    this.#append(`${lineOf(entry)}\n`)
+    const entry = { eid, kind, id, isUncachable }
+    if (this.#living.add(entry)) this.#append(`${lineOf(entry)}\n`)
   }
 
   /** Notes that this was withdrawn. */
   remove(eid: EntityId, kind: Kind, id: string): void {
-    const key = keyOf({ eid, kind, id })
-    if (this.#living.delete(key)) this.#append(`-\t${key}\n`)
+    const entry = { eid, kind, id }
+    if (this.#living.remove(entry)) this.#append(`-\t${fieldsOf(entry)}\n`)
   }
 
   /** Whom earlier runs were told to forget. */
@@ -166,7 +154,9 @@ export class Journal {
 
   /** Rewrites the file to what lives, in one step. */
   #compact(): void {
-    const text = [...this.#living.values()].map((entry) => `${lineOf(entry)}\n`).join('')
+    const text = this.entries()
+      .map((entry) => `${lineOf(entry)}\n`)
+      .join('')
     writeAtomically(this.#file, text)
     const fresh = openSync(this.#file, 'a')
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
@@ -176,16 +166,16 @@ export class Journal {
 }
 
 /** Names hold no control characters (`isName`), so that a tab divides and a line end ends. */
-function keyOf({ eid, kind, id }: JournalEntry): string {
+function fieldsOf({ eid, kind, id }: JournalEntry): string {
   return `${eid}\t${kind}\t${id}`
 }
 
 function lineOf(entry: JournalEntry): string {
-  return `+\t${keyOf(entry)}${entry.isUncachable ? `\t${uncachable}` : ''}`
+  return `+\t${fieldsOf(entry)}${entry.isUncachable ? `\t${uncachable}` : ''}`
 }
 
-function load(file: string, watch: JournalWatch): Map<string, JournalEntry> {
-  const living = new Map<string, JournalEntry>()
+function load(file: string, watch: JournalWatch): Living {
+  const living = new Living()
   const lines = readIfThere(file).split('\n')
   const torn = lines.pop() ?? ''
   if (torn !== '')
@@ -195,8 +185,8 @@ function load(file: string, watch: JournalWatch): Map<string, JournalEntry> {
     const [sign, ...fields] = line.split('\t')
     const entry = parseEntry(fields)
     if (entry === undefined || (sign !== '+' && sign !== '-')) broken += 1
-    else if (sign === '+') living.set(keyOf(entry), entry)
-    else living.delete(keyOf(entry))
+    else if (sign === '+') living.add(entry)
+    else living.remove(entry)
   }
   if (broken > 0) watch.warn(`${broken} lines of ${file} are no journal entries and are left out`)
   return living

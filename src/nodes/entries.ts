@@ -1,12 +1,6 @@
 /** The entries within batches and pages: `<state/>`, `<mailbox/>` and, in batches only, `<gone/>`. */
 import xml, { type Element } from '@xmpp/xml'
-import {
-  isDeviceState,
-  kinds,
-  type FeedEntry,
-  type Kind,
-  type StateEntry,
-} from '../bridge/state.js'
+import { kinds, type FeedEntry, type Kind, type StateEntry } from '../bridge/state.js'
 import { maxEntries } from '../bridge/messages.js'
 import { namespace, type StrictReader } from './strict.js'
 
@@ -40,9 +34,7 @@ function decodeEntry(reader: StrictReader, element: Element): FeedEntry {
   const id = reader.name(element.attrs['id'])
   switch (element.getName()) {
     case 'state': {
-      const state = reader.text(element, 16)
-      if (!isDeviceState(state))
-        reader.refuse('state', `${JSON.stringify(state)} is no device state`)
+      const state = reader.deviceState(element)
       const cachable = reader.flag(element.attrs['cachable'], true)
       return { kind: 'device_state', id, state, cachable }
     }

@@ -1,6 +1,13 @@
 /** Strict reading of untrusted XML: every codec goes through these, and whatever is not as expected throws `DecodeError`. */
 import type { Element } from '@xmpp/xml'
-import { isCount, isName, parseEntityId, type EntityId } from '../bridge/state.js'
+import {
+  isCount,
+  isName,
+  parseDeviceState,
+  parseEntityId,
+  type DeviceState,
+  type EntityId,
+} from '../bridge/state.js'
 
 /** The namespace of hintbridge's own payloads. */
 export const namespace = 'urn:hintbridge:1'
@@ -145,10 +152,21 @@ export class StrictReader {
     return value
   }
 
-  /** The name of a device or mailbox. */
+  /**
+   * The name of a device or mailbox, copied: the parser cuts it from what it read of the stream, and V8 would keep all of
+   * that for as long as the name is held.
+   */
   name(text: string | undefined): string {
     if (text === undefined || !isName(text)) this.refuse('name', `${shown(text)} is no name`)
-    return text
+    return Buffer.from(text).toString()
+  }
+
+  /** The state that is an element's text. */
+  deviceState(element: Element): DeviceState {
+    const text = this.text(element, 16)
+    const state = parseDeviceState(text)
+    if (state === undefined) this.refuse('state', `${JSON.stringify(text)} is no device state`)
+    return state
   }
 
   /** A message count as Asterisk's `int` holds it, decimal. */

@@ -3,12 +3,7 @@
  * res_xmpp publishes them, so that whatever reads res_xmpp reads these. Source: Asterisk `res/res_xmpp.c`.
  */
 import xml from '@xmpp/xml'
-import {
-  isDeviceState,
-  type DeviceEntry,
-  type EntityId,
-  type MailboxEntry,
-} from '../bridge/state.js'
+import { type DeviceEntry, type EntityId, type MailboxEntry } from '../bridge/state.js'
 import type { Codec } from './codec.js'
 import { asteriskNamespace, StrictReader } from './strict.js'
 
@@ -35,12 +30,10 @@ export const deviceStateCodec: Codec<WindowItem<DeviceEntry>, DeviceEntry> = {
     const reader: StrictReader = new StrictReader('device_state')
     const root = reader.root(payload, 'state', asteriskNamespace, { maxDepth: 1, maxElements: 1 })
     reader.eid(root, source.eid)
-    const state = reader.text(root, 16)
-    if (!isDeviceState(state)) reader.refuse('state', `${JSON.stringify(state)} is no device state`)
     return {
       kind: 'device_state',
       id: reader.name(source.id),
-      state,
+      state: reader.deviceState(root),
       cachable: reader.flag(root.attrs['cachable'], true),
     }
   },

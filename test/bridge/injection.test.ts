@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Injected } from '../../src/bridge/injection.js'
+import type { Injected } from '../../src/bridge/targets.js'
 import { withdrawal } from '../../src/bridge/injection.js'
 import { Dialogue, emptyBatch, epochOf, failed, memberItem, wordOf } from './harness.js'
 import { device, eidOf, jidOf, mailbox } from './settings.js'

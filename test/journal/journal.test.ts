@@ -63,8 +63,8 @@ describe('the journal', () => {
     journal.close()
     const again = open(folder).journal
     expect(again.entries()).toEqual([
-      { eid, kind: 'message_waiting', id: '1@default' },
       { eid, kind: 'device_state', id: 'PJSIP/2' },
+      { eid, kind: 'message_waiting', id: '1@default' },
     ])
     expect(linesOf(folder)).toHaveLength(2)
   })

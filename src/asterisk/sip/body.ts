@@ -1,7 +1,7 @@
 /** The JSON bodies of Asterisk's PUBLISH. Source: Asterisk `res/res_pjsip_publish_asterisk.c`. */
 import {
   isCount,
-  isDeviceState,
+  parseDeviceState,
   isName,
   parseEntityId,
   type EntityId,
@@ -77,8 +77,8 @@ function nameOf(json: Json, key: string): string {
 
 function decodeDevice(json: Json): StateEntry {
   const id = nameOf(json, 'device')
-  const state = stringOf(json, 'state', 'state')
-  if (!isDeviceState(state)) throw new BodyError('state')
+  const state = parseDeviceState(stringOf(json, 'state', 'state'))
+  if (state === undefined) throw new BodyError('state')
   // An integer on the wire, and what is missing means uncachable: `ast_json_integer_get` of nothing is 0.
   const value = json['cachable']
   const cachable = value === true || (typeof value === 'number' && value > 0)

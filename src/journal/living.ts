@@ -1,0 +1,56 @@
+import { type EntityId, type Kind, kinds } from '../bridge/state.js'
+
+/** What was injected into the local Asterisk and not withdrawn. */
+export interface JournalEntry {
+  readonly eid: EntityId
+  readonly kind: Kind
+  readonly id: string
+  /** It was only ever given as uncachable, and is withdrawn in another way. */
+  readonly isUncachable?: boolean
+}
+
+/** The entries that stand, by origin and name: 100,000 of them take little more memory than a pointer to each name. */
+export class Living {
+  readonly #isUncachable = new Map<EntityId, Record<Kind, Map<string, boolean>>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Says whether that is news. */
+  add({ eid, kind, id, isUncachable = false }: JournalEntry): boolean {
+    const table = this.#tableOf(eid, kind)
+    const before = table.get(id)
+    if (before === isUncachable) return false
+    if (before === undefined) this.#size += 1
+    table.set(id, isUncachable)
+    return true
+  }
+
+  /** Says whether it was there. */
+  remove({ eid, kind, id }: JournalEntry): boolean {
+    const wasThere = this.#tableOf(eid, kind).delete(id)
+    if (wasThere) this.#size -= 1
+    return wasThere
+  }
+
+  *entries(): Generator<JournalEntry> {
+    for (const [eid, tables] of this.#isUncachable) {
+      for (const kind of kinds) {
+        for (const [id, isUncachable] of tables[kind]) {
+          yield { eid, kind, id, ...(isUncachable && { isUncachable }) }
+        }
+      }
+    }
+  }
+
+  #tableOf(eid: EntityId, kind: Kind): Map<string, boolean> {
+    let tables = this.#isUncachable.get(eid)
+    if (!tables) {
+      tables = { device_state: new Map(), message_waiting: new Map() }
+      this.#isUncachable.set(eid, tables)
+    }
+    return tables[kind]
+  }
+}
