@@ -196,8 +196,8 @@ export class Composition {
       command: 'ip',
       args: [
         ...['netns', 'exec', this.#prefix + network],
-        ...['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', 'buildah'],
-        ...this.store.args('run', '--isolation', 'chroot'),
+        ...['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
+        ...this.store.command('run', '--isolation', 'chroot'),
         ...Object.entries(service.environment).map(([key, value]) => `--env=${key}=${value}`),
         ...(await this.#mounts(id, service.volumes)),
         // `$$` is how a compose file writes a dollar sign.

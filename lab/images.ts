@@ -35,21 +35,24 @@ const isSo = (): boolean => true
 const isNotSo = (): boolean => false
 
 export class ImageStore {
-  readonly #places: readonly string[]
+  readonly #program: readonly string[]
 
   constructor(private readonly scratch: Scratch) {
     const [root, run] = [scratch.makeFolder('images'), scratch.makeFolder('images-run')]
-    this.#places = ['--root', root, '--runroot', run]
+    // A container that is killed leaves what buildah made for it, by default in /var/tmp.
+    const temporary = `TMPDIR=${scratch.makeFolder('images-tmp')}`
+    this.#program = ['env', temporary, 'buildah', '--root', root, '--runroot', run]
   }
 
-  /** Arguments of `buildah` for a command with this store. */
-  args(...args: readonly string[]): string[] {
-    return [...this.#places, ...args]
+  /** A program and its arguments: `buildah` with this store. */
+  command(...args: readonly string[]): string[] {
+    return [...this.#program, ...args]
   }
 
   /** Runs `buildah`; gives what it printed. */
   async buildah(...args: readonly string[]): Promise<string> {
-    return (await execute('buildah', ...this.args(...args))).trim()
+    const [program = '', ...rest] = this.command(...args)
+    return (await execute(program, ...rest)).trim()
   }
 
   /** Makes the image that the Dockerfile in `docker/NAME` describes, on `base` instead of a public one. */

@@ -1,5 +1,6 @@
 /** The images are built from their Dockerfiles, and what compose.yaml starts of them does what the demo does. */
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,9 +13,13 @@ const docker = join(import.meta.dirname, '../../docker')
 const obstacle = await whyNoImages()
 if (obstacle !== undefined) console.warn(`images are neither built nor run: ${obstacle}`)
 
+/** What buildah leaves where it is told of no other place. */
+const left = (): string[] => readdirSync('/var/tmp').filter((name) => name.startsWith('buildah'))
+
 describe.skipIf(obstacle !== undefined)('the container images', () => {
   const scratch = createScratch('images')
   const store = new ImageStore(scratch)
+  const before = left()
   let composition: Composition
 
   beforeAll(async () => {
@@ -28,6 +33,7 @@ describe.skipIf(obstacle !== undefined)('the container images', () => {
   afterAll(async () => {
     await composition.stop()
     await store.remove()
+    expect(left()).toEqual(before)
   }, 60_000)
 
   it('say that they are healthy', async () => {
