@@ -97,6 +97,7 @@ export class Bridge {
       local: this.#local,
       injection: this.#injection,
       peers: () => this.#members.peers,
+      departed: () => this.#members.departed,
       isAsteriskFound: () => this.#isAsteriskFound,
       isStreamUp: () => this.#standing.jid !== undefined,
     })

@@ -1,28 +1,27 @@
 /** Why a device or mailbox shows what it shows: the addition as Asterisk does it, step by step, and what to do. */
 import type { BridgeSettings } from './context.js'
 import type { InjectionTrace } from './injection.js'
+import { type Absent, remarksOnAbsent } from './inspection-absent.js'
 import {
   type Explanation,
   type InjectionSeen,
+  type Named,
   type Part,
   type Remark,
   type StateSeen,
   type Step,
   wordOf,
 } from './inspection-views.js'
-import type { Peer } from './peer.js'
 import type { DeviceEntry, DeviceState } from './state.js'
 import { sumStates } from './sum.js'
 
-export interface Explained {
-  readonly seen: StateSeen
-  readonly isKnown: boolean
+export interface Explained extends Absent {
+  /** What is known under names like the one that is not. */
+  readonly alike: readonly Named[]
   /** What the own Asterisk says of it, where that is not shared. */
   readonly unshared?: DeviceEntry
   readonly traces: readonly InjectionTrace[]
   readonly settings: BridgeSettings
-  /** Members whose table is not complete. */
-  readonly unsynced: readonly Peer[]
   readonly isAsteriskFound: boolean
   readonly isStreamUp: boolean
 }
@@ -113,7 +112,7 @@ function injectionOf({ eid, last }: InjectionTrace): InjectionSeen {
 
 /** What may be missing from the picture. */
 function remarksOnKnowledge(explained: Explained): Remark[] {
-  const { seen, isKnown, settings, unsynced, isAsteriskFound, isStreamUp } = explained
+  const { seen, isKnown, settings, peers, isAsteriskFound, isStreamUp } = explained
   const remarks: Remark[] = []
   const share = settings.share[seen.kind]
   if (!isAsteriskFound) {
@@ -124,7 +123,8 @@ function remarksOnKnowledge(explained: Explained): Remark[] {
     const text = 'the XMPP stream is down: the other members may say something else by now'
     remarks.push({ severity: 'error', text, remedy: 'see hintbridge doctor' })
   }
-  for (const { item, jid } of unsynced) {
+  for (const { item, jid, isSynced, life, refusal } of peers) {
+    if (isSynced || life === 'dead' || refusal !== undefined) continue
     const text = `what ${item.name} (${jid}) says is not complete`
     remarks.push({ severity: 'warning', text, remedy: 'see hintbridge members for the reason' })
   }
@@ -135,11 +135,21 @@ function remarksOnKnowledge(explained: Explained): Remark[] {
       remedy: `if it should be, change publish, include or exclude of share.${seen.kind}`,
     })
   }
-  if (!isKnown) remarks.push(remarkOnUnknown(seen))
+  remarks.push(...remarksOnAbsent(explained))
+  if (!isKnown) remarks.push(remarkOnUnknown(explained))
   return remarks
 }
 
-function remarkOnUnknown({ kind, id }: StateSeen): Remark {
+function remarkOnUnknown({ seen: { kind, id }, alike }: Explained): Remark {
+  const [first] = alike
+  if (first) {
+    const names = alike.map((named) => named.id).join(', ')
+    return {
+      severity: 'warning',
+      text: `no member tells of ${id}, but of ${names}`,
+      remedy: `names are compared letter by letter, in their case: hintbridge explain ${first.id}`,
+    }
+  }
   const place = kind === 'device_state' ? 'core show hints' : 'voicemail show users'
   return {
     severity: 'warning',

@@ -72,6 +72,12 @@ export interface Remark {
   readonly remedy?: string
 }
 
+/** A device or mailbox by its name. */
+export interface Named {
+  readonly kind: Kind
+  readonly id: string
+}
+
 export interface Explanation {
   readonly seen: StateSeen
   readonly isKnown: boolean

@@ -1,10 +1,12 @@
 /** What is known of states, origin by origin, for whoever asks: computed when asked, and nothing is kept for it. */
 import type { Context } from './context.js'
+import type { DepartedMember } from './departed.js'
 import type { Injection, InjectionTrace } from './injection.js'
 import { explain } from './inspection-explain.js'
 import { sortedSlice } from './inspection-page.js'
 import type {
   Explanation,
+  Named,
   Part,
   Standing,
   StateSeen,
@@ -21,6 +23,7 @@ export interface Inspected {
   readonly local: LocalStates
   readonly injection: Injection
   peers(): Iterable<Peer>
+  departed(): readonly DepartedMember[]
   isAsteriskFound(): boolean
   isStreamUp(): boolean
 }
@@ -65,7 +68,8 @@ export class Inspection {
     return this.#look(kind, id, this.#peers())
   }
 
-  explain(kind: Kind, id: string): Explanation {
+  /** `alike`: what is known under names like this one, where this one is not. */
+  explain(kind: Kind, id: string, alike: readonly Named[] = []): Explanation {
     const { inspected, context } = this
     const peers = this.#peers()
     const seen = this.#look(kind, id, peers)
@@ -73,10 +77,13 @@ export class Inspection {
     return explain({
       seen: seen ?? { kind, id, sum: nothing(kind, id), changedMs: context.nowMs, parts: [] },
       isKnown: seen !== undefined,
+      alike,
+      peers,
+      departed: inspected.departed(),
+      nowMs: context.nowMs,
       ...(unshared && { unshared }),
       traces: inspected.injection.traces(kind, id),
       settings: context.settings,
-      unsynced: peers.filter(({ isSynced, life }) => !isSynced && life !== 'dead'),
       isAsteriskFound: inspected.isAsteriskFound(),
       isStreamUp: inspected.isStreamUp(),
     })

@@ -1,16 +1,10 @@
 /** What the own Asterisk shows of a mailbox against the count that counts, and why they may differ. */
 import type { ExplainAnswer, Remark } from '../observe/api.js'
-import {
-  askLocally,
-  becauseOfLeftovers,
-  becauseOfWaiting,
-  judge,
-  type LocalAnswer,
-  type LocalView,
-} from './explain-verdict.js'
+import { askLocally, type LocalAnswer } from './explain-console.js'
+import { becauseOfLeftovers, becauseOfWaiting, judge, type LocalView } from './explain-verdict.js'
 
 /**
- * Asks the console whether a mailbox has new messages, by a function that runs one command; never throws. Source: Asterisk
+ * Asks the console whether a mailbox has new messages, by commands of one line; never throws. Source: Asterisk
  * `res_mwi_devstate.c`: the device MWI:MAILBOX is INUSE with new messages, NOT_INUSE without, and is not there before the first count.
  */
 export async function askAboutMailbox(
@@ -41,7 +35,7 @@ export function judgeMailbox(
   if (hasNewMessages === undefined) return judge(answer, local)
   const isAsExpected = hasNewMessages === answer.sum.newMessages > 0
   return {
-    local: { ...local, isAsExpected },
+    local: { hasNewMessages, isAsExpected },
     remarks: isAsExpected ? [] : [whyDifferent(answer, hasNewMessages)],
   }
 }

@@ -87,16 +87,18 @@ function answerOf({ sentAt, acknowledgedAt, status, failure }: InjectionView): s
 
 /** Nothing where it was not asked. */
 function renderLocal(
-  { state, hasNewMessages, isAsExpected = false }: LocalView,
+  { state, hasNewMessages, isAsExpected }: LocalView,
   style: TerminalStyle,
 ): string[] {
   const shown = state ?? (hasNewMessages === true ? 'new messages' : 'no new messages')
   if (state === undefined && hasNewMessages === undefined) return []
   const other = state === undefined ? 'not what the count says' : 'not what the parts add up to'
-  const verdict = isAsExpected ? paint('as it should', 'good', style) : paint(other, 'bad', style)
+  const verdict =
+    isAsExpected === true ? paint('as it should', 'good', style) : paint(other, 'bad', style)
   const verb = state === undefined ? 'shows' : 'answers'
   const tone = state === undefined ? 'plain' : toneOf(state)
-  return [`This Asterisk ${verb} ${paint(shown, tone, style)}: ${verdict}`]
+  const said = `This Asterisk ${verb} ${paint(shown, tone, style)}`
+  return [isAsExpected === undefined ? said : `${said}: ${verdict}`]
 }
 
 const tones: Readonly<Record<Remark['severity'], Tone>> = {

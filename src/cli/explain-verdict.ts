@@ -1,18 +1,10 @@
 /** What the own Asterisk answers for a device against what the parts add up to, and why they may differ. */
-import { type DeviceState, isDeviceState } from '../bridge/state.js'
+import type { DeviceState } from '../bridge/state.js'
 import { sumStates } from '../bridge/sum.js'
 import type { ExplainAnswer, Remark } from '../observe/api.js'
+import type { LocalAnswer } from './explain-console.js'
 
-/** What Asterisk answered on its console. */
-export interface LocalAnswer {
-  readonly state?: DeviceState
-  /** Of a mailbox, in place of a state. */
-  readonly hasNewMessages?: boolean
-  /** Why it could not be asked. */
-  readonly failure?: string
-}
-
-export interface LocalView extends LocalAnswer {
+export interface LocalView extends Omit<LocalAnswer, 'alternative'> {
   /** Does it answer what the parts add up to? Missing where that cannot be said. */
   readonly isAsExpected?: boolean
 }
@@ -22,31 +14,12 @@ type DeviceAnswer = Extract<ExplainAnswer, { readonly kind: 'device_state' }>
 /** States in which nobody uses the device. */
 const idle: ReadonlySet<DeviceState> = new Set(['INVALID', 'UNKNOWN', 'UNAVAILABLE', 'NOT_INUSE'])
 
-/** What may stand in a function's argument on the console: no comma, no parenthesis, no quote, no white space. */
-const askable = /^[\w/:@.+*#~-]+$/
-
-/** Asks the console for a device's state, by a function that runs one command; never throws. */
-export async function askLocally(
-  device: string,
-  run: (command: string) => Promise<string>,
-): Promise<LocalAnswer> {
-  if (!askable.test(device)) return { failure: 'its name cannot be asked for on the console' }
-  try {
-    const output = await run(`dialplan eval function DEVICE_STATE(${device})`)
-    const word = /^Result: (\w+)\s*$/m.exec(output)?.[1] ?? ''
-    return isDeviceState(word)
-      ? { state: word }
-      : { failure: `the console says: ${output.trim().slice(0, 200)}` }
-  } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error) }
-  }
-}
-
 /** Compares what is answered with what the parts add up to. */
 export function judge(
   answer: ExplainAnswer,
-  local: LocalAnswer,
+  { alternative, ...given }: LocalAnswer,
 ): { readonly local: LocalView; readonly remarks: readonly Remark[] } {
+  const local = alternative === answer.sum ? { ...given, state: answer.sum } : given
   const { failure, state } = local
   if (failure !== undefined) {
     return {
@@ -55,10 +28,25 @@ export function judge(
     }
   }
   if (state === undefined || answer.kind !== 'device_state') return { local, remarks: [] }
+  const otherCase = nameInOtherCase(answer)
+  if (otherCase !== undefined) {
+    const text =
+      `this Asterisk answers ${state} for it: its channel drivers and its Custom: provider take names in any case, but it is ` +
+      `as ${otherCase} that it and the members know the device`
+    return { local, remarks: [{ severity: 'note', text }] }
+  }
   if (state === answer.sum) return { local: { ...local, isAsExpected: true }, remarks: [] }
   const remark = whyDifferent(answer, state)
   const isAsExpected = remark.severity === 'note'
   return { local: { ...local, isAsExpected }, remarks: [remark] }
+}
+
+/** The name under which the device is known, where it is that in another case and nothing is held of it in this one. */
+function nameInOtherCase({ id, isKnown, alike = [], leftovers }: DeviceAnswer): string | undefined {
+  if (isKnown || leftovers.length > 0) return undefined
+  const wanted = id.toLowerCase()
+  return alike.find((named) => named.kind === 'device_state' && named.id.toLowerCase() === wanted)
+    ?.id
 }
 
 /** The first reason that holds; a `note` where it is as it should be all the same. */

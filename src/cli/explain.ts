@@ -5,8 +5,9 @@ import { kinds, type Kind } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { ExplainAnswer, OverviewAnswer } from '../observe/api.js'
+import { askLocally, type LocalAnswer } from './explain-console.js'
 import { askAboutMailbox, judgeMailbox } from './explain-mailbox.js'
-import { askLocally, judge, type LocalAnswer } from './explain-verdict.js'
+import { judge } from './explain-verdict.js'
 import { type Explained, renderExplanation } from './explain-render.js'
 import {
   askBridge,

@@ -19,9 +19,10 @@ export const controlSocketName = 'hintbridge.sock'
 
 /**
  * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, and `MWI:` devices
- * (res_mwi_devstate) from injected counts too, so they would feed back; fences are the bridge's own.
+ * (res_mwi_devstate) from injected counts too, so they would feed back; fences are the bridge's own. `CLIEval/N` is no device but
+ * what its console's `dialplan eval` leaves behind, another each time.
  */
-const neverShared = /^(Queue|MWI|hintbridge):/
+const neverShared = /^((Queue|MWI|hintbridge):|CLIEval\/)/
 
 /** Makes the frozen Config of checked settings, and the warnings about what is allowed but unwise. */
 export function buildConfig(

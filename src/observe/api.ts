@@ -187,6 +187,8 @@ export interface MailboxPart extends PartOf, Counts {}
 export type ExplainAnswer = StateView & {
   /** `false` where no member has told of it. */
   readonly isKnown: boolean
+  /** What is known under names like this one, where this one is not: another case, without the technology or the context. */
+  readonly alike?: readonly { readonly kind: Kind; readonly id: string }[]
   /** What the own Asterisk said last of the device, where that is not shared. */
   readonly unshared?: { readonly state: DeviceState; readonly cachable: boolean }
   /** What the own Asterisk was given of origins that do not say it, and has not taken back yet. */

@@ -3,6 +3,7 @@ import type { Bridge } from '../bridge/bridge.js'
 import {
   type Explanation,
   type InjectionSeen,
+  type Named,
   type Part,
   type StateSeen,
   type StatesQuery,
@@ -21,11 +22,13 @@ import type {
   MemberView,
   OverviewAnswer,
   RefusedAnswer,
+  Remark,
   SelfView,
   StatesAnswer,
   StateView,
 } from './api.js'
 import type { Health } from './health.js'
+import { alikeTo } from './pattern.js'
 import type { RefusalLog } from './refusal-log.js'
 
 /** What is configured of one kind. */
@@ -44,6 +47,9 @@ export interface InspectorParts {
 
 /** Why nothing is ready where there is no bridge yet. */
 const eidUnknown = 'the EID of Asterisk is not known yet: see /health'
+
+/** So many names like the one asked for are told, of each kind. */
+const maxAlike = 3
 
 /** The two clocks are read one after the other, and drift; more than this, ms, is a clock that was set. */
 const clockSetMs = 100
@@ -100,9 +106,15 @@ export class Inspector {
   }
 
   /** `undefined` while there is no bridge. */
-  explain(kind: Kind, id: string): ExplainAnswer | undefined {
-    const explanation = this.#parts.bridge()?.inspection.explain(kind, id)
-    return explanation && this.#explanation(explanation)
+  async explain(kind: Kind, id: string): Promise<ExplainAnswer | undefined> {
+    const isKnown = this.#parts.bridge()?.inspection.look(kind, id) !== undefined
+    const alike = isKnown ? [] : await this.#alike(id)
+    const explanation = this.#parts.bridge()?.inspection.explain(kind, id, alike)
+    if (!explanation) return undefined
+    const answer = this.#explanation(explanation)
+    if (answer.isKnown) return answer
+    const remarks = [...answer.remarks, ...this.#remarksOnMembers()]
+    return { ...answer, ...(alike.length > 0 && { alike }), remarks }
   }
 
   /** `INUSE`, or `2/0`: what the own Asterisk comes to. */
@@ -115,6 +127,28 @@ export class Inspector {
   refused(): RefusedAnswer {
     const refused = this.#parts.refusals.list()
     return { refused: refused.map(({ at, ...entry }) => ({ at: at.toISOString(), ...entry })) }
+  }
+
+  /** What is known under a name like that. */
+  async #alike(id: string): Promise<Named[]> {
+    const page = { matches: alikeTo(id), offset: 0, limit: maxAlike, order: 'name' } as const
+    const found: Named[] = []
+    for (const kind of kinds) {
+      const { states } = await this.states({ kind, ...page })
+      found.push(...states.map((state) => ({ kind, id: state.id })))
+    }
+    return found
+  }
+
+  /** Who might tell of it and is not believed, or not followed; the bridge itself remarks on those that it refuses. */
+  #remarksOnMembers(): Remark[] {
+    const members = this.#parts.bridge()?.overview().members ?? []
+    const followed = members.filter(({ refusal }) => refusal === undefined)
+    const keys = new Set(['members', ...followed.map(({ jid }) => `member:${jid}`)])
+    return this.#parts.health
+      .problems()
+      .filter(({ key }) => keys.has(key))
+      .map(({ text }) => ({ severity: 'warning', text }))
   }
 
   #now(): IsoTime {

@@ -35,3 +35,16 @@ function isGlobbed(text: string, pattern: string): boolean {
   while (pattern[next] === '*') next += 1
   return next === pattern.length
 }
+
+/**
+ * Makes a test of ids that may be meant by a name which is not known: the same in another case, or without the technology
+ * (`1001` for `PJSIP/1001`) or the context (`1000` for `1000@default`).
+ */
+export function alikeTo(name: string): (id: string) => boolean {
+  const wanted = name.toLowerCase()
+  return (id) => {
+    const known = id.toLowerCase()
+    const isLonger = known.endsWith(`/${wanted}`) || known.endsWith(`:${wanted}`)
+    return id !== name && (known === wanted || isLonger || known.startsWith(`${wanted}@`))
+  }
+}

@@ -23,10 +23,10 @@ export function apiRoutes(inspector: Inspector, events: Events, door: Door): Rou
           order: orderOf(query),
         }),
       ),
-    '/api/explain': (query) => {
+    '/api/explain': async (query) => {
       const id = query.get('id') ?? ''
       if (!isName(id)) throw new BadRequest('id: name a device or a mailbox')
-      const explanation = inspector.explain(kindOf(query), id)
+      const explanation = await inspector.explain(kindOf(query), id)
       if (explanation) return ok(explanation)
       return { status: 503, body: { error: 'the EID of Asterisk is not known yet: see /health' } }
     },

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Kind } from '../../src/bridge/state.js'
 import type { Inspection } from '../../src/bridge/inspection.js'
 import type { StatesQuery, StatesSeen } from '../../src/bridge/inspection-views.js'
 import { sortedSlice } from '../../src/bridge/inspection-page.js'
@@ -214,6 +215,72 @@ describe('an explanation', () => {
         `what pbx-3 (${jidOf(3)}) says is not complete`,
       ]),
     )
+  })
+})
+
+describe('an explanation where a member is away', () => {
+  const why = (dialogue: Dialogue, kind: Kind, id: string) =>
+    dialogue.bridge.inspection.explain(kind, id).remarks
+  const died = (): Dialogue => {
+    const dialogue = pair()
+    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: false }).failAsk()
+    dialogue.pass(6_000).answerInjections()
+    return dialogue
+  }
+
+  it('says who is dead, before it says that nobody tells of a device', () => {
+    expect(why(died(), 'device_state', 'PJSIP/2')).toEqual([
+      {
+        severity: 'warning',
+        text: `pbx-2 (${jidOf(2)}) is dead (its stream ended), not heard for 6 s: what it said of devices is withdrawn`,
+        remedy: 'where it should tell of this, start its Asterisk and its bridge',
+      },
+      expect.objectContaining({ text: 'no member tells of PJSIP/2' }),
+    ])
+    // The own Asterisk tells of that one.
+    expect(why(died(), 'device_state', 'PJSIP/1')).toEqual([
+      expect.objectContaining({
+        severity: 'note',
+        text: expect.stringMatching(/ is dead /) as unknown,
+      }),
+    ])
+  })
+
+  it('says of a message count that its member is dead, and names forget', () => {
+    expect(why(died(), 'message_waiting', '1@x')).toEqual([
+      {
+        severity: 'warning',
+        text: `2/0 of pbx-2 (${jidOf(2)}) stays as it was: that member is dead (its stream ended), not heard for 6 s`,
+        remedy: `a voicemail does not vanish with a server: start its Asterisk and its bridge; where it is gone for good, hintbridge forget ${jidOf(2)} drops its counts`,
+      },
+    ])
+  })
+
+  it('says who is refused, and who has left', () => {
+    const dialogue = pair()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { eid: eidOf(2) }) })
+    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: eidOf(2) })
+    const texts = () => why(dialogue, 'device_state', 'PJSIP/9').map(({ text }) => text)
+    expect(texts()).toEqual([
+      expect.stringMatching(
+        /^pbx-3 \(pbx-c@example\.org\) is refused, and nothing is taken of it: /,
+      ),
+      'no member tells of PJSIP/9',
+    ])
+    dialogue.receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2)).pass(90_000)
+    expect(texts()).toContain(`pbx-2 (${jidOf(2)}) has left 90 s ago: it said goodbye`)
+  })
+
+  it('names what is known under a name like that', () => {
+    const alike = [{ kind: 'device_state', id: 'PJSIP/2' }] as const
+    const { remarks } = pair().bridge.inspection.explain('device_state', 'pjsip/2', alike)
+    expect(remarks).toEqual([
+      {
+        severity: 'warning',
+        text: 'no member tells of pjsip/2, but of PJSIP/2',
+        remedy: 'names are compared letter by letter, in their case: hintbridge explain PJSIP/2',
+      },
+    ])
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DeviceState } from '../../src/bridge/state.js'
-import { askLocally, judge } from '../../src/cli/explain-verdict.js'
+import { judge } from '../../src/cli/explain-verdict.js'
 import { type Explained, renderExplanation } from '../../src/cli/explain-render.js'
 import { renderMembers } from '../../src/cli/members.js'
 import { renderStates } from '../../src/cli/states.js'
@@ -142,25 +142,6 @@ describe('states', () => {
 })
 
 describe('explain', () => {
-  const asked = (output: string) => askLocally('PJSIP/1', () => Promise.resolve(output))
-
-  it("reads Asterisk's answer, and says where there is none", async () => {
-    expect(await asked('Return Value: Success (0)\nResult: ONHOLD')).toEqual({ state: 'ONHOLD' })
-    expect(await asked('No such function')).toEqual({
-      failure: 'the console says: No such function',
-    })
-    expect(
-      await askLocally('PJSIP/1', () => Promise.reject(new Error('no console; run this as root'))),
-    ).toEqual({ failure: 'no console; run this as root' })
-  })
-
-  it('asks no console for a name that would be something else there', async () => {
-    for (const name of ['a) b', 'a,b', 'a"b', '${SHELL(id)}']) {
-      const local = await askLocally(name, () => Promise.reject(new Error('it was asked')))
-      expect(local).toEqual({ failure: 'its name cannot be asked for on the console' })
-    }
-  })
-
   it('is content where Asterisk answers the sum', () => {
     expect(judge(answer(), { state: 'INUSE' })).toEqual({
       local: { state: 'INUSE', isAsExpected: true },
@@ -210,6 +191,31 @@ describe('explain', () => {
     expect([severity('NOT_INUSE'), severity('UNAVAILABLE'), severity('BUSY')]).toEqual([
       ...['note', 'note', 'error'],
     ])
+  })
+
+  it('advises no restart for a name that is known in another case', () => {
+    const alike = [{ kind: 'device_state', id: 'Custom:night' }] as const
+    const unknown = answer({ id: 'custom:NIGHT', sum: 'INVALID', isKnown: false, parts: [], alike })
+    const { local, remarks } = judge(unknown, { state: 'INUSE' })
+    expect(local).toEqual({ state: 'INUSE' })
+    expect(remarks).toEqual([
+      {
+        severity: 'note',
+        text: 'this Asterisk answers INUSE for it: its channel drivers and its Custom: provider take names in any case, but it is as Custom:night that it and the members know the device',
+      },
+    ])
+    const shown = renderExplanation({ ...unknown, local, remarks }, [], plain)
+    expect(shown).toMatch(/^This Asterisk answers INUSE$/m)
+  })
+
+  it('takes a word that a hint has for two states for the one that is right', () => {
+    const state = (sum: DeviceState) =>
+      judge(answer({ sum }), {
+        state: 'NOT_INUSE',
+        alternative: 'UNKNOWN',
+      })
+    expect(state('UNKNOWN').local).toEqual({ state: 'UNKNOWN', isAsExpected: true })
+    expect(state('BUSY').local).toEqual({ state: 'NOT_INUSE', isAsExpected: false })
   })
 
   it('says that it could not ask the console', () => {

@@ -333,7 +333,7 @@ share: { device_state: { include: ['^PJSIP/', '^Custom:'], exclude: ['^PJSIP/9']
     expect(names.filter(devices.isShared)).toEqual(['PJSIP/100', 'Custom:night'])
   })
 
-  it('never share queues, fences and the bridge itself, even where nothing is excluded (rule 4)', () => {
+  it('never share queues, fences, the bridge itself and what the console leaves behind, even where nothing is excluded (rule 4)', () => {
     const { device_state: devices, message_waiting: mailboxes } = load(`${least}
 share: { device_state: { exclude: [] } }
 asterisk: { sip: { resource: bridge } }
@@ -343,6 +343,7 @@ asterisk: { sip: { resource: bridge } }
       'MWI:1000@default',
       'hintbridge:fence-1',
       'PJSIP/bridge',
+      'CLIEval/12',
       'Local/1@a',
       'PJSIP/hintbridge',
     ]

@@ -98,7 +98,7 @@ describe('the inspector', () => {
         ],
       },
     ])
-    expect(inspector.explain('device_state', 'PJSIP/1')?.injections).toEqual([
+    expect((await inspector.explain('device_state', 'PJSIP/1'))?.injections).toEqual([
       {
         eid: eidOf(2),
         state: 'INUSE',
@@ -108,6 +108,28 @@ describe('the inspector', () => {
       },
     ])
     expect(inspector.sum('message_waiting', '1@x')).toBe('2/1')
+  })
+
+  it.each([
+    ['device_state', 'pjsip/1', ['PJSIP/1']],
+    ['device_state', '1', ['PJSIP/1', '1@x']],
+    ['device_state', 'PJSIP/10', undefined],
+    ['message_waiting', '1@X', ['1@x']],
+  ] as const)('of the unknown %s %s it tells what is known like it', async (kind, id, alike) => {
+    const { inspector } = inspect(pair())
+    const answer = await inspector.explain(kind, id)
+    expect(answer?.isKnown).toBe(false)
+    expect(answer?.alike?.map((named) => named.id)).toEqual(alike)
+  })
+
+  it('of what nobody tells of it says who is not believed, as /health does', async () => {
+    const { inspector, health } = inspect(pair())
+    const text = 'the member item pbx-9@example.org is refused: trust does not name its JID'
+    health.raise('members', 'warning', text)
+    health.raise('window', 'warning', 'the nodes lag')
+    const remark = { severity: 'warning', text }
+    expect((await inspector.explain('device_state', 'PJSIP/9'))?.remarks.at(-1)).toEqual(remark)
+    expect((await inspector.explain('device_state', 'PJSIP/1'))?.remarks).not.toContainEqual(remark)
   })
 
   it('shows who left as gone, with the reason', () => {
@@ -125,10 +147,10 @@ describe('the inspector', () => {
     ])
   })
 
-  it('waits where there is no bridge yet', () => {
+  it('waits where there is no bridge yet', async () => {
     const { inspector } = inspect(undefined)
     expect(inspector.overview()).toMatchObject({ self: { phase: 'waiting' }, members: [] })
-    expect(inspector.explain('device_state', 'x')).toBeUndefined()
+    expect(await inspector.explain('device_state', 'x')).toBeUndefined()
   })
 
   it('keeps the last hundred refusals, newest first, and no long words of strangers', () => {
