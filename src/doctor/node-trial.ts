@@ -1,5 +1,5 @@
 import xml from '@xmpp/xml'
-import { deleteNode } from '../pubsub/delete-node.js'
+import { dropNode } from '../pubsub/drop-node.js'
 import { parseEvent } from '../pubsub/event.js'
 import { items } from '../pubsub/items.js'
 import { makeNode } from '../pubsub/make-node.js'
@@ -88,7 +88,7 @@ async function roundTrip(
 /** What an interrupted doctor left is deleted too. */
 async function deleteIfThere(service: PubsubService, node: string): Promise<void> {
   try {
-    await deleteNode(service, node)
+    await dropNode(service, node)
   } catch (error) {
     if (!isAbsent(error)) throw error
   }

@@ -52,9 +52,12 @@ export interface ClusterEdgeOptions {
  */
 const feedItemId = 'batch'
 
+/** What the server has not answered for so long, ms, is told of: then it is known what this bridge waits for. */
+const slowAnswerMs = 3_000
+
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
-  private readonly held = new HeldSubscriptions()
+  private readonly held: HeldSubscriptions
   private readonly stamps = new WeakMap<Batch, number>()
   private readonly queries: PeerQueries
   private readonly refusals: Refusals
@@ -62,6 +65,7 @@ export class ClusterEdge {
 
   constructor(private readonly options: ClusterEdgeOptions) {
     this.refusals = new Refusals(options.log, options.count, options.refused)
+    this.held = new HeldSubscriptions(options.log)
     this.own = this.at(options.service)
     this.queries = new PeerQueries({ ...options, refusals: this.refusals })
   }
@@ -134,7 +138,17 @@ export class ClusterEdge {
     task: () => Promise<ClusterEvent>,
     failed: (failure: Failure) => ClusterEvent,
   ): void {
-    attempt(this.options.post, action, task, failed)
+    attempt(this.options.post, action, () => this.watched(action, task), failed)
+  }
+
+  private async watched(action: string, task: () => Promise<ClusterEvent>): Promise<ClusterEvent> {
+    const tell = (): void => this.options.log.info({ action }, 'no answer of the XMPP server yet')
+    const timer = setTimeout(tell, slowAnswerMs)
+    try {
+      return await task()
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   private makeOwnNodes(): void {
@@ -228,7 +242,7 @@ export class ClusterEdge {
 
   private unsubscribe({ service, eid }: CommandOf<'unsubscribe'>): void {
     const node = feedNode(this.options.root, eid)
-    void this.held.forget(service, node)
+    this.held.forget(service, node)
     // Not answered: the node may be gone with its member, and what still comes from it is judged anyway.
     unsubscribe(this.at(service), node, this.fullJid).catch((error: unknown) => {
       const { reason } = toFailure(`unsubscribe from ${node} at ${service}`, error)
@@ -325,7 +339,7 @@ export class ClusterEdge {
     })
     for (const event of events) {
       if (event.type === 'NodeDisturbed' && endsSubscription(event.change)) {
-        void this.held.forget(message.attrs['from'] ?? '', event.node)
+        this.held.forget(message.attrs['from'] ?? '', event.node)
       }
       post(event)
     }

@@ -1,25 +1,35 @@
 import { bareJid } from '../xmpp/jid.js'
-import type { PubsubService } from './service.js'
 import { RequestTimeout, StanzaError } from '../xmpp/errors.js'
+import type { Log } from '../xmpp/connection.js'
+import type { PubsubService } from './service.js'
 import { subscribe } from './subscribe.js'
 import { subscriptions } from './subscriptions.js'
 
+/** What is known of a subscription that is wanted; `gone`: known to have ended, whatever the service lists. */
+type Standing = 'unknown' | 'held' | 'gone'
+
+/** To ask saves the service a write: it is not worth a longer wait, ms. */
+const mostWaitMs = 2_000
+
 /**
- * The subscriptions of this stream's full JID, by service: read once a stream, as they outlive it on both servers, and
- * each subscribe makes Prosody rewrite the node (rule 17).
+ * The subscriptions of this stream's full JID, by service and node. They outlive the stream on both servers, and each subscribe makes
+ * Prosody rewrite the node: so each is asked for once a stream, and made where it is missing (rule 17).
  */
 export class HeldSubscriptions {
-  private readonly byService = new Map<string, Promise<Set<string>>>()
-  /** What was subscribed to on this stream, or tried to be. */
-  private readonly wanted = new Set<string>()
-  /** Of what is or was held: known to be gone, whatever the service lists. */
-  private readonly gone = new Set<string>()
+  /** Only what was wanted on this stream: a service may name any number of nodes. */
+  private readonly standings = new Map<string, Map<string, Standing>>()
+
+  constructor(private readonly log: Log) {}
+
   /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
   async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
-    this.wanted.add(keyOf(service.service, node))
-    const held = await this.read(service, jid)
-    if (held.has(node) && !this.gone.has(keyOf(service.service, node))) return
-    await this.renew(service, node, jid)
+    const ofService = this.of(service.service)
+    if (!ofService.has(node)) ofService.set(node, 'unknown')
+    if (ofService.get(node) === 'unknown' && (await this.isSubscribed(service, node, jid))) {
+      // Meanwhile it may have gone.
+      if (ofService.get(node) === 'unknown') ofService.set(node, 'held')
+    }
+    if (ofService.get(node) !== 'held') await this.renew(service, node, jid)
   }
 
   /**
@@ -27,65 +37,60 @@ export class HeldSubscriptions {
    * deleted, also when there is a new node of that name.
    */
   async renew(service: PubsubService, node: string, jid: string): Promise<void> {
-    this.wanted.add(keyOf(service.service, node))
+    const ofService = this.of(service.service)
+    ofService.set(node, 'gone')
     await subscribe(service, node, jid)
-    this.gone.delete(keyOf(service.service, node))
-    const held = await this.byService.get(service.service)?.catch(() => undefined)
-    held?.add(node)
+    ofService.set(node, 'held')
   }
 
-  /** Drops what is known of a service, so that it is read anew. */
+  /** What is held at a service is asked for anew. */
   doubt(service: string): void {
-    this.byService.delete(service)
+    const ofService = this.of(service)
+    for (const [node, standing] of ofService) {
+      if (standing === 'held') ofService.set(node, 'unknown')
+    }
   }
 
   /** Is this a service where something was subscribed, or tried to be? */
   knows(service: string): boolean {
-    return this.byService.has(service)
+    return this.standings.has(service)
   }
 
   /** The subscription is gone, or not to be relied on. */
-  async forget(service: string, node: string): Promise<void> {
-    const key = keyOf(service, node)
-    // A service may name any number of nodes: only those that concern this stream are remembered.
-    if (this.wanted.has(key)) this.gone.add(key)
-    const held = await this.byService.get(service)?.catch(() => undefined)
-    if (held?.delete(node)) this.gone.add(key)
+  forget(service: string, node: string): void {
+    const ofService = this.standings.get(service)
+    if (ofService?.has(node) === true) ofService.set(node, 'gone')
   }
 
   /** The stream has ended. */
   clear(): void {
-    this.byService.clear()
-    this.wanted.clear()
-    this.gone.clear()
+    this.standings.clear()
   }
 
-  private read(service: PubsubService, jid: string): Promise<Set<string>> {
-    const known = this.byService.get(service.service)
-    if (known !== undefined) return known
-    const reading = readHeld(service, jid)
-    this.byService.set(service.service, reading)
-    reading.catch(() => {
-      if (this.byService.get(service.service) === reading) this.byService.delete(service.service)
-    })
-    return reading
+  private of(service: string): Map<string, Standing> {
+    const known = this.standings.get(service) ?? new Map<string, Standing>()
+    this.standings.set(service, known)
+    return known
   }
-}
 
-function keyOf(service: string, node: string): string {
-  return `${service}\0${node}`
-}
-
-/** Empty where the service does not tell: what is needed there is subscribed to anew. */
-async function readHeld(service: PubsubService, jid: string): Promise<Set<string>> {
-  try {
-    const all = await subscriptions(service)
-    return new Set(all.filter((each) => isSpelledAlike(each.jid, jid)).map(({ node }) => node))
-  } catch (error) {
-    // COMPAT: Prosody does not answer at all while a node that was subscribed to is deleted.
-    if (error instanceof RequestTimeout) return new Set()
-    if (error instanceof StanzaError && !error.isTemporary) return new Set()
-    throw error
+  /** `false` where the service does not tell: it is subscribed to anew then. */
+  private async isSubscribed(
+    { iq, service, timeoutMs }: PubsubService,
+    node: string,
+    jid: string,
+  ): Promise<boolean> {
+    const patient = { iq, service, timeoutMs: Math.min(timeoutMs, mostWaitMs) }
+    try {
+      const held = await subscriptions(patient, node)
+      return held.some((each) => isSpelledAlike(each, jid))
+    } catch (error) {
+      if (error instanceof RequestTimeout) {
+        this.log.info({ node, service }, 'not told whether subscribed: subscribing')
+        return false
+      }
+      if (error instanceof StanzaError && !error.isTemporary) return false
+      throw error
+    }
   }
 }
 

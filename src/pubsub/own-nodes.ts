@@ -3,7 +3,7 @@ import { kinds, type EntityId } from '../bridge/state.js'
 import { feedNode, membersNode, windowNode } from '../nodes/names.js'
 import { StanzaError } from '../xmpp/errors.js'
 import type { FormFields } from './data-form.js'
-import { deleteNode } from './delete-node.js'
+import { dropNode } from './drop-node.js'
 import { makeNode, type WantedNode } from './make-node.js'
 import { retract } from './retract.js'
 import type { PubsubService } from './service.js'
@@ -107,7 +107,7 @@ export async function deleteNodesOf(
 
 function deletions(service: PubsubService, root: string, eid: EntityId): Promise<void>[] {
   const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
-  return nodes.map((node) => deleteNode(service, node))
+  return nodes.map((node) => dropNode(service, node))
 }
 
 async function failuresOf(tasks: readonly Promise<void>[]): Promise<unknown[]> {

@@ -1,17 +1,24 @@
 import xml from '@xmpp/xml'
 import { pubsubNamespace, requestPubsub, type PubsubService } from './service.js'
 
-export interface Subscription {
-  readonly node: string
-  /** Bare or full JID, as it was subscribed. */
-  readonly jid: string
-}
-
-/** The account's active subscriptions at the service, those of its other resources too (XEP-0060 §5.6). */
-export async function subscriptions(service: PubsubService): Promise<Subscription[]> {
-  const pubsub = await requestPubsub(service, 'get', pubsubNamespace, xml('subscriptions'))
+/**
+ * The JIDs, bare or full, under which the account is subscribed to a node, those of its other resources too (XEP-0060 §5.6).
+ * Never asked for all nodes: COMPAT Prosody 0.12 does not answer that once a node was deleted that the account was subscribed to.
+ */
+export async function subscriptions(service: PubsubService, node: string): Promise<string[]> {
+  const pubsub = await requestPubsub(
+    service,
+    'get',
+    pubsubNamespace,
+    xml('subscriptions', { node }),
+  )
   const found = pubsub?.getChild('subscriptions')?.getChildren('subscription') ?? []
-  return found.flatMap(({ attrs: { node, jid, subscription } }) =>
-    node === undefined || jid === undefined || subscription !== 'subscribed' ? [] : [{ node, jid }],
+  return found.flatMap(({ attrs }) =>
+    // ejabberd names the node neither here nor around it.
+    attrs['jid'] === undefined ||
+    attrs['subscription'] !== 'subscribed' ||
+    (attrs['node'] ?? node) !== node
+      ? []
+      : [attrs['jid']],
   )
 }

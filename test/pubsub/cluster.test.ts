@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { parse } from 'ltx'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Element } from '@xmpp/xml'
 import type { ClusterCommand } from '../../src/bridge/commands.js'
 import type { ClusterEvent } from '../../src/bridge/events.js'
@@ -25,6 +25,7 @@ let handlers: Map<string, IqHandler>
 let posted: ClusterEvent[]
 let counted: string[]
 let warned: object[]
+let told: object[]
 let sent: string[]
 let edge: ClusterEdge
 
@@ -55,6 +56,7 @@ beforeEach(() => {
   posted = []
   counted = []
   warned = []
+  told = []
   sent = []
   const connection: ClusterConnection = {
     jid: `pbx-b@example.org/${eidB}`,
@@ -74,7 +76,7 @@ beforeEach(() => {
     post: (event) => posted.push(event),
     log: {
       debug: () => undefined,
-      info: () => undefined,
+      info: (fields, message) => void told.push({ ...fields, message }),
       warn: (fields) => void warned.push(fields),
       error: () => undefined,
     },
@@ -341,6 +343,26 @@ describe('reading members', () => {
       { type: 'MembersRead', items: [{ id: 'a@b', publisher: 'a@b/c' }] },
     ])
     expect(counted).toEqual(['refused_items members element'])
+  })
+})
+
+describe('an answer that does not come', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is told of with what was asked, once', async () => {
+    service.isMute = true
+    edge.perform({ to: 'cluster', do: 'readMembers' })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(told).toEqual([
+      { action: 'read asterisk/members', message: 'no answer of the XMPP server yet' },
+    ])
+  })
+
+  it('is not told of where it comes in time', async () => {
+    edge.perform({ to: 'cluster', do: 'readMembers' })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(told).toEqual([])
   })
 })
 

@@ -17,10 +17,13 @@ export type Answer = (asked: Asked) => string
 export class FakeService implements IqSender {
   readonly asked: Asked[] = []
   answer: Answer = () => ''
+  /** It takes requests and answers none. */
+  isMute = false
 
   request(to: string, type: 'get' | 'set', payload: Element): Promise<Element> {
     const asked = { to, type, text: payload.toString() }
     this.asked.push(asked)
+    if (this.isMute) return new Promise(() => undefined)
     return new Promise((resolve) => {
       resolve(parse(`<iq type='result' from='${to}'>${this.answer(asked)}</iq>`))
     })

@@ -2,14 +2,14 @@ import { parse } from 'ltx'
 import { describe, expect, it } from 'vitest'
 import xml from '@xmpp/xml'
 import { createNode } from '../../src/pubsub/create-node.js'
+import { dropNode } from '../../src/pubsub/drop-node.js'
 import { parseEvent } from '../../src/pubsub/event.js'
-import { HeldSubscriptions } from '../../src/pubsub/held-subscriptions.js'
 import { items } from '../../src/pubsub/items.js'
 import { makeNode, NodeMisconfigured } from '../../src/pubsub/make-node.js'
 import { publish } from '../../src/pubsub/publish.js'
 import { retract } from '../../src/pubsub/retract.js'
 import { subscribe } from '../../src/pubsub/subscribe.js'
-import { RequestTimeout } from '../../src/xmpp/errors.js'
+import { subscriptions } from '../../src/pubsub/subscriptions.js'
 import { disconnect, FakeService, pubsubText, refuse } from './fake-service.js'
 
 const pubsubXmlns = 'xmlns="http://jabber.org/protocol/pubsub"'
@@ -193,83 +193,49 @@ describe('parseEvent', () => {
   })
 })
 
-describe('HeldSubscriptions', () => {
-  const jid = 'Pbx-a@example.org/X'
-  const listed = (node: string, of = 'pbx-a@example.org/X'): string =>
-    `<subscription node='${node}' jid='${of}' subscription='subscribed'/>`
-  const setUp = () => {
+describe('subscriptions', () => {
+  it('to one node are listed as Prosody and as ejabberd spells them', async () => {
     const fake = new FakeService()
-    fake.answer = ({ text }) =>
-      text.includes('<subscriptions')
+    const listed = (rest: string): string => `<subscription jid='a@b/c' ${rest}/>`
+    fake.answer = () =>
+      pubsubText(
+        `<subscriptions>${listed("subscription='subscribed'")}${listed("subscription='pending'")}` +
+          `${listed("node='n' subscription='subscribed'")}${listed("node='m' subscription='subscribed'")}</subscriptions>`,
+      )
+    expect(await subscriptions(fake.pubsub, 'n')).toEqual(['a@b/c', 'a@b/c'])
+    expect(fake.texts).toEqual([`<pubsub ${pubsubXmlns}><subscriptions node="n"/></pubsub>`])
+  })
+})
+
+describe('dropping a node', () => {
+  const ownerXmlns = 'xmlns="http://jabber.org/protocol/pubsub#owner"'
+  const deletion = `set <pubsub ${ownerXmlns}><delete node="n"/></pubsub>`
+  const dialogue = ({ asked }: FakeService): string[] =>
+    asked.map(({ type, text }) => `${type} ${text}`)
+
+  it('ends all subscriptions to it first: Prosody would keep them for ever', async () => {
+    const fake = new FakeService()
+    fake.answer = ({ type }) =>
+      type === 'get'
         ? pubsubText(
-            `<subscriptions>${listed('held')}${listed('other', 'pbx-a@example.org/x')}</subscriptions>`,
+            `<subscriptions node='n'><subscription jid='a@b/c'/><subscription jid='d@e'/></subscriptions>`,
+            '#owner',
           )
         : ''
-    return { fake, held: new HeldSubscriptions() }
-  }
-  const verbs = (fake: FakeService): string[] =>
-    fake.texts.map((text) => /<(subscriptions|subscribe node="\w+")/.exec(text)?.[1] ?? '')
-
-  it('reads once, and adds only what is missing (rule 17)', async () => {
-    const { fake, held } = setUp()
-    await Promise.all(['held', 'other', 'new'].map((node) => held.ensure(fake.pubsub, node, jid)))
-    await held.ensure(fake.pubsub, 'new', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscribe node="other"', 'subscribe node="new"'])
+    await dropNode(fake.pubsub, 'n')
+    expect(dialogue(fake)).toEqual([
+      `get <pubsub ${ownerXmlns}><subscriptions node="n"/></pubsub>`,
+      `set <pubsub ${ownerXmlns}><subscriptions node="n">` +
+        `<subscription jid="a@b/c" subscription="none"/><subscription jid="d@e" subscription="none"/></subscriptions></pubsub>`,
+      deletion,
+    ])
   })
 
-  it('subscribes anew to what it was told is gone, and reads anew what is doubted', async () => {
-    const { fake, held } = setUp()
-    await held.ensure(fake.pubsub, 'held', jid)
-    await held.forget('pubsub.example.org', 'held')
-    await held.ensure(fake.pubsub, 'held', jid)
-    held.doubt('pubsub.example.org')
-    await held.ensure(fake.pubsub, 'held', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscribe node="held"', 'subscriptions'])
-    // COMPAT Prosody: it lists what it has deleted.
-    await held.forget('pubsub.example.org', 'held')
-    held.doubt('pubsub.example.org')
-    await held.ensure(fake.pubsub, 'held', jid)
-    expect(verbs(fake).slice(3)).toEqual(['subscriptions', 'subscribe node="held"'])
-  })
-
-  it('remembers nothing of nodes that it never held, however many it is told are gone', async () => {
-    const { fake, held } = setUp()
-    await held.ensure(fake.pubsub, 'held', jid)
-    await held.forget('pubsub.example.org', 'new')
-    fake.answer = () => pubsubText(`<subscriptions>${listed('new')}</subscriptions>`)
-    held.doubt('pubsub.example.org')
-    await held.ensure(fake.pubsub, 'new', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscriptions'])
-  })
-
-  it('subscribes anew where that is asked for, whatever the service lists (COMPAT Prosody)', async () => {
-    const { fake, held } = setUp()
-    await held.ensure(fake.pubsub, 'held', jid)
-    await held.renew(fake.pubsub, 'held', jid)
-    await held.renew(fake.pubsub, 'new', jid)
-    await held.ensure(fake.pubsub, 'new', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscribe node="held"', 'subscribe node="new"'])
-  })
-
-  it('subscribes anew where the service gives no answer to what is held (COMPAT Prosody)', async () => {
-    const { fake, held } = setUp()
-    fake.answer = ({ text }) => {
-      if (text.includes('<subscriptions')) throw new RequestTimeout('pubsub.example.org', 1_000)
-      return ''
-    }
-    await held.ensure(fake.pubsub, 'held', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscribe node="held"'])
-  })
-
-  it('reads again after a failure that passes, and does without where it cannot read', async () => {
-    const { fake, held } = setUp()
-    fake.answer = disconnect
-    await expect(held.ensure(fake.pubsub, 'held', jid)).rejects.toMatchObject({
-      condition: 'disconnected',
-    })
+  it('goes on where those cannot be ended, and fails as the deletion does', async () => {
+    const fake = new FakeService()
     fake.answer = ({ text }) =>
-      text.includes('<subscriptions') ? refuse('feature-not-implemented') : ''
-    await held.ensure(fake.pubsub, 'held', jid)
-    expect(verbs(fake)).toEqual(['subscriptions', 'subscriptions', 'subscribe node="held"'])
+      text.includes('<delete') ? refuse('item-not-found') : refuse('forbidden', 'auth')
+    await expect(dropNode(fake.pubsub, 'n')).rejects.toMatchObject({ condition: 'item-not-found' })
+    expect(dialogue(fake).at(-1)).toBe(deletion)
   })
 })

@@ -20,6 +20,8 @@ interface Victim {
   readonly eid: string
   /** The full JID of its bridge. */
   readonly jid: string
+  /** The nodes that its bridge is subscribed to. */
+  readonly followed: readonly string[]
 }
 
 type Act = (service: PubsubService, victim: Victim) => Promise<void>
@@ -48,10 +50,8 @@ export function mischief(letter: Letter): Fault[] {
       const [item] = await items(service, node)
       if (item) await retract(service, node, item.id)
     }),
-    fault('subscriptions removed of', reconnectMs, async (service, victim) => {
-      for (const { node, jid } of await subscriptions(service)) {
-        if (jid === victim.jid) await unsubscribe(service, node, jid)
-      }
+    fault('subscriptions removed of', reconnectMs, async (service, { jid, followed }) => {
+      for (const node of followed) await unfollow(service, node, jid)
     }),
   ]
 }
@@ -85,7 +85,19 @@ function retractMember({ cluster }: Rig, service: PubsubService, letter: Letter)
 
 function victimOf(rig: Rig, letter: Letter): Victim {
   const { eid } = memberOf(rig, letter).asterisk
-  return { eid, jid: `${accountOf(letter).user}@${rig.cluster.server.domain}/${eid}` }
+  const peers = letters.filter((other) => other !== letter)
+  const feeds = peers.map((peer) => feedNode(root, memberOf(rig, peer).asterisk.eid))
+  const jid = `${accountOf(letter).user}@${rig.cluster.server.domain}/${eid}`
+  return { eid, jid, followed: [membersNode(root), ...feeds] }
+}
+
+async function unfollow(service: PubsubService, node: string, jid: string): Promise<void> {
+  try {
+    const held = await subscriptions(service, node)
+    if (held.includes(jid)) await unsubscribe(service, node, jid)
+  } catch (error) {
+    if (!isInVain(error)) throw error
+  }
 }
 
 /** Acts as another client of that account; `false` where it may not. */
@@ -112,8 +124,8 @@ async function actAsOwner(rig: Rig, act: MembersAct): Promise<void> {
   throw new Error('no account of a member may touch `members`')
 }
 
-/** What it would take away is away already. COMPAT: Prosody does not answer while a node that was subscribed to is deleted. */
+/** What it would take away is away already. */
 function isInVain(error: unknown): boolean {
   if (error instanceof StanzaError && error.application === 'not-subscribed') return true
-  return error instanceof XmppError && /^(item-not-found|timeout)$/.test(error.condition)
+  return error instanceof XmppError && error.condition === 'item-not-found'
 }
