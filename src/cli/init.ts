@@ -29,6 +29,11 @@ const options = {
     default: false,
     describe: 'let XMPP run in clear text (a server on this machine without TLS)',
   },
+  'insecure-sip': {
+    type: 'boolean',
+    default: false,
+    describe: 'let SIP leave the loopback in clear text (an Asterisk that listens elsewhere)',
+  },
   eid: { type: 'string', requiresArg: true, describe: "Asterisk's entity ID, else learnt from it" },
   yes: {
     alias: 'y',

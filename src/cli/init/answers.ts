@@ -1,12 +1,15 @@
-import { dirname, join, resolve } from 'node:path'
-import { parseEntityId } from '../../bridge/state.js'
-import { isLoopback, parseHostPort } from '../../config/host-port.js'
+import { hostname } from 'node:os'
 import { parseBareJid, proposeTrust } from '../../config/jid.js'
 import { defaults } from '../../config/schema.js'
 import { defaultConfigFile } from '../config-option.js'
 
-/** What `init` must know, by the name of the option that gives it. */
+/**
+ * What `init` must know, by the name of the option that gives it, in the order in which it is asked: first the files, so that
+ * who must not replace them has typed nothing yet.
+ */
 export const questionKeys = [
+  'config',
+  'asterisk-conf',
   'jid',
   'service',
   'pubsub',
@@ -16,9 +19,8 @@ export const questionKeys = [
   'http',
   'resource',
   'cluster',
+  'name',
   'state-dir',
-  'config',
-  'asterisk-conf',
 ] as const
 
 export type QuestionKey = (typeof questionKeys)[number]
@@ -30,47 +32,37 @@ export interface Question {
   /** Printed before the question is asked. */
   readonly explanation?: string
   /** What is taken where nothing is said; may build on earlier answers. */
-  readonly proposal?: (earlier: Partial<Answers>) => string
-  /** What is wrong with an answer. */
-  readonly problem?: (answer: string) => string | undefined
+  readonly proposal?: (earlier: Partial<Answers>) => string | undefined
 }
 
-/** The questions, asked in the order of `questionKeys`. The configuration's own checks have the last word. */
 export const questions: Readonly<Record<QuestionKey, Question>> = {
+  config: { text: 'Configuration file to write', proposal: () => defaultConfigFile },
+  'asterisk-conf': {
+    text: 'File to write for Asterisk',
+    proposal: () => '/etc/asterisk/pjsip_hintbridge.conf',
+  },
   jid: {
     text: "The bridge's own XMPP account (bare JID)",
     explanation: 'One account for each bridge; make it on the XMPP server first.',
-    problem: (answer) =>
-      parseBareJid(answer) === undefined
-        ? "must be a bare JID such as 'pbx-a@example.org'"
-        : undefined,
   },
   service: {
     text: 'Where the XMPP server listens (xmpp:// for STARTTLS, xmpps:// for direct TLS)',
-    proposal: ({ jid = '' }) => `xmpp://${domainOf(jid)}:5222`,
+    proposal: ({ jid }) => jid && `xmpp://${domainOf(jid)}:5222`,
   },
   pubsub: {
     text: 'Its pubsub service',
-    proposal: ({ jid = '' }) => `pubsub.${domainOf(jid)}`,
+    proposal: ({ jid }) => jid && `pubsub.${domainOf(jid)}`,
   },
   trust: {
     text: 'Accounts that may be members (* within a part; several divided by commas)',
     explanation:
       'Whoever holds an account that matches can set lamps on this server. Let the XMPP server give such\nnames to bridges only, or list the accounts one by one.',
-    proposal: ({ jid = '' }) => proposeTrust(jid),
-    problem: (answer) =>
-      splitList(answer).length === 0 ? 'must name at least one account' : undefined,
+    proposal: ({ jid }) => jid && proposeTrust(jid),
   },
   asterisk: { text: 'Where Asterisk listens for SIP on UDP', proposal: () => defaults.sipAsterisk },
   listen: {
     text: 'Where the bridge shall listen for Asterisk',
     proposal: () => defaults.sipListen,
-    problem: (answer) => {
-      const address = parseHostPort(answer)
-      return address !== undefined && !isLoopback(address.host)
-        ? 'must be a loopback address; edit the configuration for another'
-        : undefined
-    },
   },
   http: { text: 'Where metrics and health are served', proposal: () => defaults.httpListen },
   resource: {
@@ -78,61 +70,108 @@ export const questions: Readonly<Record<QuestionKey, Question>> = {
     proposal: () => 'hintbridge',
   },
   cluster: { text: 'Name of the cluster (root of the pubsub nodes)', proposal: () => 'asterisk' },
+  name: { text: 'How the other members call this one', proposal: () => hostname() },
   'state-dir': {
     text: 'Folder for what the bridge must remember',
     proposal: () => defaults.stateDir,
   },
-  config: { text: 'Configuration file to write', proposal: () => defaultConfigFile },
-  'asterisk-conf': {
-    text: 'File to write for Asterisk',
-    proposal: () => '/etc/asterisk/pjsip_hintbridge.conf',
-  },
+}
+
+/** What must be said in so many words, by the name of the option that says it. */
+export const consents = {
+  force: { option: '--force replaces it', question: 'Replace what is there' },
+  'insecure-sip': { option: '--insecure-sip accepts that', question: 'Accept that' },
+} as const
+
+export type Consent = keyof typeof consents
+
+/** What the command line gave. */
+export type GivenOptions = { readonly [Key in keyof Answers]?: string | undefined } & {
+  readonly 'xmpp-password-file'?: string | undefined
+  readonly ca?: string | undefined
+  readonly insecure?: boolean
+  readonly eid?: string | undefined
+} & { readonly [Word in Consent]?: boolean }
+
+/** What speaks against an answer. */
+export interface Objection {
+  readonly lines: readonly string[]
+  /** What makes the answer good all the same; where there is none, nothing does. */
+  readonly consent?: Consent
 }
 
 export type Ask = (question: string, proposal: string | undefined) => Promise<string>
 
+export interface Settling {
+  readonly given: Partial<Answers>
+  /** Without it nothing is asked. */
+  readonly ask: Ask | undefined
+  readonly print: (line: string) => void
+  /** What speaks against the answer to a question, among those that were settled before it. */
+  readonly object: (key: QuestionKey, answers: Partial<Answers>) => Objection | undefined
+  /** Called when an objection was answered by its consent; `object` no longer raises it. */
+  readonly consent: (to: Consent) => void
+  /** What is wrong with the other options. */
+  readonly problems: readonly string[]
+}
+
 /**
- * Settles every question: from the options, else by asking, else by what is proposed. Without a way to ask, all that is
- * missing or wrong is thrown as one Error.
+ * Settles every question: from the options, else by asking, else by what is proposed. An answer that is wrong is asked again at
+ * once, so that the others are not lost. Without a way to ask, all that is missing or wrong is thrown as one Error.
  */
-export async function settle(
-  given: Partial<Answers>,
-  ask: Ask | undefined,
-  print: (line: string) => void,
-): Promise<Answers> {
+export async function settle(settling: Settling): Promise<Answers> {
+  const { given, ask, object } = settling
   const settled: Partial<Record<QuestionKey, string>> = {}
-  const problems: string[] = []
+  const problems = [...settling.problems]
+  if (ask !== undefined) refuse(problems)
   for (const key of questionKeys) {
-    const { text, explanation, proposal, problem } = questions[key]
-    const proposed = key === 'jid' || settled.jid !== undefined ? proposal?.(settled) : undefined
-    let answer = given[key]
-    if (answer === undefined && ask !== undefined) {
-      if (explanation !== undefined) print(`\n${explanation}`)
-      answer = await askUntilRight(() => ask(text, proposed), problem, print)
+    if (ask !== undefined) {
+      settled[key] = await askUntilRight(key, settled, { ...settling, ask })
+      continue
     }
-    answer ??= proposed
+    const answer = given[key] ?? questions[key].proposal?.(settled)
     if (answer === undefined && key === 'jid')
       problems.push("--jid is needed: the bridge's own XMPP account")
-    const wrong = answer === undefined ? undefined : problem?.(answer)
-    if (wrong !== undefined) problems.push(`--${key}: '${answer ?? ''}' ${wrong}`)
-    else if (answer !== undefined) settled[key] = answer
+    if (answer === undefined) continue
+    const objection = object(key, { ...settled, [key]: answer })
+    if (objection === undefined) settled[key] = answer
+    else problems.push(...linesFor(key, objection))
   }
-  if (problems.length > 0)
-    throw new Error(['failed to make a configuration:', ...problems].join('\n  '))
+  refuse(problems)
   return settled as Answers
 }
 
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(['nothing was written:', ...problems].join('\n  '))
+}
+
+function linesFor(key: QuestionKey, { lines, consent }: Objection): string[] {
+  const way = consent === undefined ? '' : `: ${consents[consent].option}`
+  return lines.map((line) => `--${key}: ${line}${way}`)
+}
+
 async function askUntilRight(
-  ask: () => Promise<string>,
-  problem: Question['problem'],
-  print: (line: string) => void,
+  key: QuestionKey,
+  earlier: Partial<Answers>,
+  { given, ask, print, object, consent }: Settling & { readonly ask: Ask },
 ): Promise<string> {
+  const { text, explanation, proposal } = questions[key]
+  const proposed = proposal?.(earlier)
+  if (given[key] === undefined && explanation !== undefined) print(`\n${explanation}`)
+  let answer = given[key] ?? (await ask(text, proposed))
   for (;;) {
-    const answer = await ask()
-    const wrong = problem?.(answer)
-    if (wrong === undefined) return answer
-    print(`  '${answer}' ${wrong}`)
+    const objection = object(key, { ...earlier, [key]: answer })
+    if (objection === undefined) return answer
+    for (const line of objection.lines) print(`  ${line}`)
+    if (objection.consent !== undefined && (await isAccepted(objection.consent, ask)))
+      consent(objection.consent)
+    else answer = await ask(text, proposed)
   }
+}
+
+async function isAccepted(consent: Consent, ask: Ask): Promise<boolean> {
+  const reply = await ask(`${consents[consent].question} (yes or no)`, 'no')
+  return /^y(es)?$/i.test(reply)
 }
 
 export function splitList(text: string): string[] {
@@ -140,25 +179,6 @@ export function splitList(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean)
-}
-
-/** Is this an EID, for `--eid`? */
-export function checkEntityId(text: string): string {
-  const eid = parseEntityId(text)
-  if (eid === undefined)
-    throw new Error(`--eid: '${text}' must be an entity ID such as 02:00:00:00:00:0a`)
-  return eid
-}
-
-/** A file beside the configuration; one that is not named hintbridge.yaml has files of its own name. */
-export function besideConfig(configFile: string, name: string): string {
-  const file = resolve(configFile)
-  const stem = file.replace(/^.*\//, '').replace(/\.ya?ml$/, '')
-  return join(dirname(file), stem === 'hintbridge' ? name : `${stem}.${name}`)
-}
-
-export function secretFile(configFile: string, name: 'xmpp' | 'sip'): string {
-  return besideConfig(configFile, `${name}.secret`)
 }
 
 function domainOf(jid: string): string {

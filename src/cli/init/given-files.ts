@@ -18,28 +18,34 @@ export function readGiven(option: string, path: string): string {
   }
 }
 
-/** From the file that is named, else the environment, else asked until it is not empty; throws where there is none. */
-export async function findXmppPassword(
-  { given, environment, terminal, print }: InitOptions,
-  jid: string,
-): Promise<string> {
+/** From the file that is named, else from the environment; `undefined` where neither is. Throws an Error that names the file. */
+export function readXmppPassword({
+  given,
+  environment,
+}: Pick<InitOptions, 'given' | 'environment'>): string | undefined {
   const file = given['xmpp-password-file']
-  if (file !== undefined) {
-    const password = withoutLineEnd(readGiven('xmpp-password-file', file))
-    if (password !== '') return password
-    throw new Error(`--xmpp-password-file: '${file}' is empty: write the password of ${jid} in it`)
-  }
-  const inEnvironment = environment[passwordVariables.xmpp]
-  if (inEnvironment !== undefined && inEnvironment !== '') return inEnvironment
-  if (terminal === undefined) {
-    throw new Error(
-      `the password of ${jid} is needed: --xmpp-password-file FILE, or ${passwordVariables.xmpp} in the environment`,
-    )
-  }
+  if (file === undefined) return environment[passwordVariables.xmpp] || undefined
+  const password = withoutLineEnd(readGiven('xmpp-password-file', file))
+  if (password !== '') return password
+  throw new Error(
+    `--xmpp-password-file: '${file}' is empty: write the password of the account in it`,
+  )
+}
+
+export const passwordNeeded = `the password of the XMPP account is needed: --xmpp-password-file FILE, or ${passwordVariables.xmpp} in the environment`
+
+/** Asks until there is a password that nothing speaks against; throws an Error where nobody can be asked. */
+export async function askXmppPassword(
+  { terminal, print }: Pick<InitOptions, 'terminal' | 'print'>,
+  jid: string,
+  complain: (password: string) => readonly string[],
+): Promise<string> {
+  if (terminal === undefined) throw new Error(passwordNeeded)
   for (;;) {
     const password = await terminal.askSecret(`\nPassword of ${jid} (not shown)`)
-    if (password !== '') return password
-    print('  the password must not be empty')
+    const complaints = password === '' ? ['must not be empty'] : complain(password)
+    if (complaints.length === 0) return password
+    for (const complaint of complaints) print(`  the password ${complaint}`)
   }
 }
 

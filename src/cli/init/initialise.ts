@@ -3,27 +3,17 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { renderAsteriskSide } from '../../config/asterisk-side.js'
 import { parseConfig } from '../../config/load.js'
 import { passwordVariables } from '../../config/secrets.js'
-import {
-  type Answers,
-  besideConfig,
-  checkEntityId,
-  secretFile,
-  settle,
-  splitList,
-} from './answers.js'
-import { findSipPassword, findXmppPassword, readGiven } from './given-files.js'
-import { type ConfigText, renderConfig } from './render.js'
+import { type Answers, type Consent, type GivenOptions, settle } from './answers.js'
+import { complaintsAbout, draftConfig } from './draft.js'
+import { askXmppPassword, findSipPassword, readGiven, readXmppPassword } from './given-files.js'
+import { findWrongOptions, objectTo } from './objections.js'
+import { renderConfig } from './render.js'
+import { asteriskTarget, authorityFile, bridgeTargets, secretFile } from './targets.js'
 import type { Terminal } from './terminal.js'
-import { checkTargets, type PlannedFile, writeFiles } from './write-files.js'
+import { type PlannedFile, writeFiles } from './write-files.js'
 
 export interface InitOptions {
-  readonly given: { readonly [Key in keyof Answers]?: string | undefined } & {
-    readonly 'xmpp-password-file'?: string | undefined
-    readonly ca?: string | undefined
-    readonly insecure?: boolean
-    readonly eid?: string | undefined
-    readonly force?: boolean
-  }
+  readonly given: GivenOptions
   readonly environment: NodeJS.ProcessEnv
   /** Without one nothing is asked. */
   readonly terminal?: Pick<Terminal, 'ask' | 'askSecret'>
@@ -31,14 +21,27 @@ export interface InitOptions {
   readonly isPresent: (path: string) => boolean
 }
 
-/** Settles all questions, checks what comes out and every target, then writes all files; throws an Error and writes nothing else. */
+/** Settles all questions, each checked when it is answered, then writes all files; throws an Error and writes nothing else. */
 export async function initialise(options: InitOptions): Promise<void> {
   const { given, terminal, print } = options
-  const answers = await settle(definedOf(given), terminal?.ask, print)
-  const xmppPassword = await findXmppPassword(options, answers.jid)
-  const sip = findSipPassword(secretFile(answers.config, 'sip'), given.force === true)
-  const files = planFiles(options, answers, xmppPassword, sip.password)
-  checkTargets(files, given.force === true)
+  const agreed = new Set<Consent>()
+  if (given.force === true) agreed.add('force')
+  if (given['insecure-sip'] === true) agreed.add('insecure-sip')
+  const answers = await settle({
+    given: definedOf(given),
+    ask: terminal?.ask,
+    print,
+    object: (key, answers) => objectTo(key, answers, given, agreed),
+    consent: (to) => agreed.add(to),
+    problems: findWrongOptions(options),
+  })
+  const xmppPassword =
+    readXmppPassword(options) ??
+    (await askXmppPassword(options, answers.jid, (password) =>
+      complaintsAbout(passwordVariables.xmpp, draftConfig(given, answers), password),
+    ))
+  const sip = findSipPassword(secretFile(answers.config, 'sip'), agreed.has('force'))
+  const files = planFiles(given, answers, agreed, xmppPassword, sip.password)
   const isReplaced = files.some(({ path }) => options.isPresent(path))
   writeFiles(files)
   report(options, answers, files)
@@ -46,76 +49,44 @@ export async function initialise(options: InitOptions): Promise<void> {
   if (isReplaced) print(`A bridge that runs with these files must be restarted.`)
 }
 
-function definedOf(given: InitOptions['given']): Partial<Answers> {
+function definedOf(given: GivenOptions): Partial<Answers> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-/** What stands in the configuration, all but the authority. */
-function settingsOf(given: InitOptions['given'], answers: Answers): Omit<ConfigText, 'caFile'> {
-  return {
-    cluster: answers.cluster,
-    trust: splitList(answers.trust),
-    stateDir: resolve(answers['state-dir']),
-    services: splitList(answers.service),
-    jid: answers.jid,
-    pubsub: answers.pubsub,
-    xmppPasswordFile: secretFile(answers.config, 'xmpp'),
-    isInsecure: given.insecure === true,
-    ...(given.eid !== undefined && { eid: checkEntityId(given.eid) }),
-    asterisk: answers.asterisk,
-    listen: answers.listen,
-    resource: answers.resource,
-    sipPasswordFile: secretFile(answers.config, 'sip'),
-    http: answers.http,
-  }
-}
-
 function planFiles(
-  { given }: InitOptions,
+  given: GivenOptions,
   answers: Answers,
+  agreed: ReadonlySet<Consent>,
   xmppPassword: string,
   sipPassword: string,
 ): PlannedFile[] {
-  const config = resolve(answers.config)
-  const xmppPasswordFile = secretFile(config, 'xmpp')
-  const sipPasswordFile = secretFile(config, 'sip')
-  // Copied beside the configuration, so that all that the service reads lies in one folder that can be given to its user.
-  const caFile = besideConfig(config, 'ca.pem')
-  const givenCa = given.ca === undefined ? undefined : resolve(given.ca)
-  const wanted = settingsOf(given, answers)
-  // What init writes must load: the same checks as `run` makes, before anything is written.
-  const asGiven = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile: givenCa }) })
-  const { sip } = parseConfig(asGiven, {
-    source: config,
-    folder: dirname(config),
+  const draft = { ...draftConfig(given, answers), isSipInsecure: agreed.has('insecure-sip') }
+  // What init writes must load: the same checks as `run` makes have the last word.
+  const { sip } = parseConfig(renderConfig(draft), {
     environment: {
       [passwordVariables.xmpp]: xmppPassword,
       [passwordVariables['asterisk.sip']]: sipPassword,
     },
   }).config.asterisk
-  const asteriskSide = renderAsteriskSide({ ...sip, password: sipPassword })
-  const own = { belongsToFolder: false }
-  const text = renderConfig({ ...wanted, ...(givenCa !== undefined && { caFile }) })
+  const {
+    config,
+    xmppPassword: secret,
+    ca,
+    sipPassword: sipSecret,
+  } = bridgeTargets(given, answers.config)
+  const isCopied = given.ca !== undefined && { caFile: authorityFile(answers.config) }
   return [
-    { path: config, text, mode: 0o644, ...own },
-    ...(isSameFile(given['xmpp-password-file'], xmppPasswordFile)
+    { ...config, text: renderConfig({ ...draft, ...isCopied }) },
+    ...(secret === undefined ? [] : [{ ...secret, text: `${xmppPassword}\n` }]),
+    ...(ca === undefined || given.ca === undefined
       ? []
-      : [{ path: xmppPasswordFile, text: `${xmppPassword}\n`, mode: 0o600, ...own }]),
-    ...(givenCa === undefined || givenCa === caFile
-      ? []
-      : [{ path: caFile, text: readGiven('ca', givenCa), mode: 0o644, ...own }]),
-    { path: sipPasswordFile, text: `${sipPassword}\n`, mode: 0o600, ...own },
+      : [{ ...ca, text: readGiven('ca', given.ca) }]),
+    { ...sipSecret, text: `${sipPassword}\n` },
     {
-      path: resolve(answers['asterisk-conf']),
-      text: asteriskSide,
-      mode: 0o640,
-      belongsToFolder: true,
+      ...asteriskTarget(answers['asterisk-conf']),
+      text: renderAsteriskSide({ ...sip, password: sipPassword }),
     },
   ]
-}
-
-function isSameFile(given: string | undefined, target: string): boolean {
-  return given !== undefined && resolve(given) === target
 }
 
 /** `pjsip reload` is an alias that not every Asterisk has; these are the modules whose settings the file holds. */

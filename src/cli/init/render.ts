@@ -2,6 +2,8 @@ import { stringify } from 'yaml'
 
 export interface ConfigText {
   readonly cluster: string
+  /** Where it is not that of the machine. */
+  readonly name?: string
   readonly trust: readonly string[]
   readonly stateDir: string
   readonly services: readonly string[]
@@ -13,6 +15,8 @@ export interface ConfigText {
   readonly eid?: string
   readonly asterisk: string
   readonly listen: string
+  /** May one of the two be off loopback? */
+  readonly isSipInsecure?: boolean
   readonly resource: string
   readonly sipPasswordFile: string
   readonly http: string
@@ -24,6 +28,7 @@ export function renderConfig(text: ConfigText): string {
   return `# hintbridge, written by 'hintbridge init'. All settings: docs/hintbridge.example.yaml of the package.
 
 cluster: ${scalar(text.cluster)} # the same on all members
+${text.name === undefined ? '# name: pbx-a # how the others call this member, if not by the name of its machine' : `name: ${scalar(text.name)} # how the others call this member`}
 # Bare JIDs that may be members; * stays within its part. Whoever holds such an account can set lamps here.
 trust:
 ${text.trust.map((glob) => `  - ${scalar(glob)}`).join('\n')}
@@ -45,7 +50,7 @@ ${
     listen: ${scalar(text.listen)} # where Asterisk publishes to
     resource: ${scalar(text.resource)} # the bridge's name in pjsip_hintbridge.conf
     password_file: ${scalar(text.sipPasswordFile)}
-
+${text.isSipInsecure === true ? '    insecure: true # SIP may leave the loopback, where nothing is encrypted\n' : ''}
 http:
   listen: ${scalar(text.http)} # the status page, /metrics, /health, /ready
 `

@@ -1,7 +1,6 @@
 import {
   chmodSync,
   chownSync,
-  existsSync,
   mkdirSync,
   renameSync,
   rmSync,
@@ -9,31 +8,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Target } from './targets.js'
 
 const groupReads = 0o040
 
-export interface PlannedFile {
-  readonly path: string
+export interface PlannedFile extends Target {
   readonly text: string
-  readonly mode: number
-  /** Must the folder be there already, and does the file belong to whom the folder does (Asterisk's)? */
-  readonly belongsToFolder: boolean
-}
-
-/** Throws an Error that names every target that is in the way or cannot be written; writes nothing. */
-export function checkTargets(files: readonly PlannedFile[], mayReplace: boolean): void {
-  const problems = files.flatMap(({ path, belongsToFolder }) => {
-    const folder = dirname(path)
-    if (belongsToFolder && !existsSync(folder)) return [`${path}: there is no folder ${folder}`]
-    if (!existsSync(path)) return []
-    if (!statSync(path).isFile()) return [`${path} is there and is no file`]
-    return mayReplace ? [] : [`${path} is there already: --force replaces it`]
-  })
-  const twice = files.filter(
-    ({ path }, index) => files.findIndex((one) => one.path === path) < index,
-  )
-  problems.push(...twice.map(({ path }) => `${path} is named twice`))
-  if (problems.length > 0) throw new Error(['nothing was written:', ...problems].join('\n  '))
 }
 
 /** Writes all files or none: each is laid beside its target first and put in place when all lie there. */
