@@ -1,7 +1,7 @@
 -- A Prosody (0.12 or 13) that serves hintbridge and nothing else: /etc/prosody/prosody.cfg.lua.
--- Change the names, put the certificate into certs/ beside this file (prosodyctl cert import …),
--- `prosodyctl check config`, restart, and `prosodyctl adduser pbx-a@example.org` for each bridge.
--- For a Prosody that serves others too, see docs/xmpp-servers.md.
+-- Debian: `apt-get install prosody lua-dbi-sqlite3`. Change the names, put the certificate into certs/ beside this file
+-- (`prosodyctl --root cert import example.org FOLDER`), `prosodyctl check config`, restart, and
+-- `prosodyctl adduser pbx-a@example.org` for each bridge. More, and a Prosody that serves others too: docs/xmpp-servers.md.
 
 local domain = "example.org"
 -- All bridges, those of servers to come too: a change of this list takes a restart.
