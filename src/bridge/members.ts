@@ -9,6 +9,7 @@ import { Claims } from './claims.js'
 import { type Context, bareJid, count, log, refused } from './context.js'
 import { Departed, type DepartedMember } from './departed.js'
 import type { Failure } from './events.js'
+import { Following } from './following.js'
 import { Forgetting, type ForgottenMember } from './forgetting.js'
 import { Former } from './former.js'
 import { Giving } from './giving.js'
@@ -20,7 +21,6 @@ import { OwnAbsence } from './own-absence.js'
 import { type Peer, absences, mayTakeRetained } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
-import { withRemedy } from './remedies.js'
 import { Rivals } from './rivals.js'
 import { Roster } from './roster.js'
 import type { EntityId, StateEntry } from './state.js'
@@ -29,7 +29,6 @@ import { Vitality } from './vitality.js'
 
 /** While a peer is up but not ready it is asked this often, plus jitter. */
 const syncingRetryMs = 1_000
-const subscribeRetryMs = 5_000
 /** A peer that refuses us is asked again after this. */
 const forbiddenRetryMs = 60_000
 
@@ -46,6 +45,7 @@ export class Members {
   readonly presence: Presence
   readonly rivals: Rivals
   readonly #asks: Asks
+  readonly #following: Following
   readonly #pulls: Pulls
   readonly #vitality: Vitality
   readonly #roster: Roster
@@ -84,6 +84,7 @@ export class Members {
     this.#departed = new Departed(context)
     this.#arrivals = new Arrivals(context, this.#roster)
     this.#asks = new Asks(context)
+    this.#following = new Following(context, this.#troubles)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.#former = new Former(context, this.#asks, this.#roster)
     const dismiss = (peer: Peer, reason: string): void => this.#dismiss(peer, reason)
@@ -143,8 +144,9 @@ export class Members {
     this.#asks.reset()
     for (const peer of this.peers) {
       this.#pulls.cancel(peer)
-      for (const name of ['ask', 'inherited']) this.context.agenda.cancel(`${name}:${peer.jid}`)
+      this.context.agenda.cancel(`inherited:${peer.jid}`)
     }
+    this.#following.streamDown(this.peers)
     this.presence.reset()
     this.rivals.reset()
     this.#absence.begin(this.peers)
@@ -185,11 +187,18 @@ export class Members {
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
     const isNews = hasMoved || peer.item.epoch !== item.epoch
     peer.item = item
-    if (hasMoved) this.#pulls.cancel(peer)
+    if (hasMoved) this.#moved(peer)
     if (isNews) this.presence.forget(item.jid)
     if (peer.refusal !== undefined) this.#judgeAgain(peer)
-    else if (!known || isNews || peer.life === 'dead' || peer.life === 'unknown')
+    else if (isNews || !peer.isFollowed || peer.life === 'dead' || peer.life === 'unknown')
       this.#meet(peer, false)
+  }
+
+  /** Its full JID or its service is another: what was asked there no longer counts. */
+  #moved(peer: Peer): void {
+    this.#pulls.cancel(peer)
+    this.#following.end(peer)
+    this.#following.lost(peer)
   }
 
   presenceReceived(from: string, isAvailable: boolean): void {
@@ -198,8 +207,10 @@ export class Members {
     if (peer?.item.jid === from && peer.refusal === undefined) {
       // The server says that its stream ended; an answer cancels that (rule 21).
       if (!isAvailable) this.#vitality.suspect(peer, 'its stream ended')
+      // It may have come to make its nodes.
+      else if (!peer.isFollowed) this.#following.follow(peer)
       // A question that is under way went to an earlier stream of its.
-      this.#asks.askAnew('peer', from, this.#inquirer(peer))
+      this.#inquireAnew(peer)
     }
     if (!isAvailable) this.rivals.unavailable(from)
   }
@@ -237,7 +248,11 @@ export class Members {
 
   subscribed(jid: string): void {
     const peer = this.#roster.get(jid)
-    if (peer) this.#inquire(peer)
+    if (!peer) return
+    const isNews = this.#following.confirmed(peer)
+    // What was answered before this may lack a change that only its followers were told.
+    if (isNews && peer.replica.isPulling) this.#pulls.restart(peer)
+    else this.#inquireAnew(peer)
   }
 
   subscribeFailed(jid: string, failure: Failure): void {
@@ -245,11 +260,7 @@ export class Members {
     if (!peer || failure.condition === 'disconnected') return
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
     this.#inquire(peer)
-    // Of one that is known to be absent the next reading of `members` is soon enough.
-    if (peer.life === 'dead') return
-    const reason = withRemedy(failure, 'feed', this.context.settings)
-    this.#troubles.raise(jid, 'feed', reason)
-    this.#meetLater(peer, subscribeRetryMs)
+    this.#following.failed(peer, failure)
   }
 
   /** What an absent member's retained node holds (rule 22). */
@@ -279,9 +290,8 @@ export class Members {
 
   /** Makes itself known to the peer, follows its feed, and asks where it stands. */
   #meet(peer: Peer, isAgain: boolean): void {
-    const { jid, service, eid } = peer.item
-    this.presence.tell(jid)
-    this.context.emit({ to: 'cluster', do: 'subscribe', member: peer.jid, service, eid, isAgain })
+    this.presence.tell(peer.item.jid)
+    this.#following.follow(peer, isAgain)
   }
 
   #quiet(peer: Peer): void {
@@ -289,13 +299,12 @@ export class Members {
     this.outlets.onFeedQuiet()
   }
 
-  #meetLater(peer: Peer, delayMs: number): void {
-    const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
-    this.context.agenda.set(`ask:${peer.jid}`, atMs, () => this.#meet(peer, false))
-  }
-
   #inquire(peer: Peer): void {
     this.#asks.ask('peer', peer.item.jid, this.#inquirer(peer))
+  }
+
+  #inquireAnew(peer: Peer): void {
+    this.#asks.askAnew('peer', peer.item.jid, this.#inquirer(peer))
   }
 
   #inquirer(peer: Peer): Asker {
@@ -347,12 +356,14 @@ export class Members {
   #synced(peer: Peer): void {
     this.#vitality.synced(peer)
     this.#absence.endFor(peer.jid)
-    peer.isSynced = true
+    // What it holds is right as of now; without its feed the next change is missed.
+    peer.isSynced = peer.isFollowed
     const wasStale = peer.isStale
     peer.isStale = false
     if (wasStale) this.#giving.giveAll(peer)
     this.injection.confirm(peer.eid)
-    this.#troubles.clear(peer.jid)
+    if (peer.isFollowed) this.#troubles.clear(peer.jid)
+    else this.#troubles.over(peer.jid, 'refuses', 'refused')
   }
 
   #unanswered(peer: Peer, failure: Failure): void {
@@ -367,7 +378,7 @@ export class Members {
       case 'unknown':
         peer.life = 'dead'
         peer.reason = failure.reason
-        this.context.agenda.cancel(`ask:${peer.jid}`)
+        this.#following.end(peer)
         this.#readRetained(peer)
         if (absences.has(failure.condition)) this.#census.releaseDevices(peer)
         return
@@ -447,7 +458,7 @@ export class Members {
     this.#arrivals.forget(peer)
     this.#absence.endFor(peer.jid)
     this.#pulls.cancel(peer)
-    this.context.agenda.cancel(`ask:${peer.jid}`)
+    this.#following.end(peer)
     peer.replica.discardAll()
   }
 

@@ -29,7 +29,9 @@ export interface Peer {
   refusal: string | undefined
   /** Its device states are held, but no longer given to Asterisk (rules 16 and 23). */
   isStale: boolean
-  /** Its table is complete as of its epoch and sequence. */
+  /** Its service has said, on this stream, that its feed is subscribed to. */
+  isFollowed: boolean
+  /** Its table is complete as of its epoch and sequence, and its feed is followed. */
   isSynced: boolean
   lastHeardMs: number
   /** Since when it is alive, ms; a `grace` that it survived does not count. */

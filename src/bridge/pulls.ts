@@ -77,7 +77,6 @@ export class Pulls {
         return
       case 'done':
         this.#active = undefined
-        peer.isSynced = true
         this.outlets.onComplete(peer)
         break
       case 'restart':

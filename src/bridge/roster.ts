@@ -42,6 +42,7 @@ export class Roster {
       isBelieved: false,
       refusal: undefined,
       isStale: false,
+      isFollowed: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
       aliveSinceMs: undefined,

@@ -5,25 +5,49 @@ import { type Context, health, log } from './context.js'
 export type Trouble = 'feed' | 'refuses' | 'refused'
 
 export class Troubles {
+  /** What stands, by JID and kind, the latest last. */
+  readonly #standing = new Map<string, Map<Trouble, string>>()
   /** What was last said, by JID and kind. */
   readonly #said = new Map<string, Map<Trouble, string>>()
 
   constructor(private readonly context: Context) {}
 
   raise(jid: string, trouble: Trouble, text: string): void {
-    health(this.context, healthKey(jid), 'warning', `${jid}: ${text}`)
-    const said = this.#said.get(jid) ?? new Map<Trouble, string>()
-    this.#said.set(jid, said)
+    const standing = mapOf(this.#standing, jid)
+    standing.delete(trouble)
+    standing.set(trouble, text)
+    this.#tell(jid, standing)
+    const said = mapOf(this.#said, jid)
     if (said.get(trouble) === text) return
     said.set(trouble, text)
     log(this.context, 'warn', 'member has a problem', { peer: jid, problem: text })
   }
 
+  /** These are over; another may stand. */
+  over(jid: string, ...troubles: readonly Trouble[]): void {
+    const standing = this.#standing.get(jid)
+    if (!standing) return
+    for (const trouble of troubles) standing.delete(trouble)
+    this.#tell(jid, standing)
+  }
+
   /** It is in sync, or gone: what comes is news again. */
   clear(jid: string): void {
+    this.#standing.delete(jid)
     this.#said.delete(jid)
     health(this.context, healthKey(jid), 'warning')
   }
+
+  #tell(jid: string, standing: ReadonlyMap<Trouble, string>): void {
+    const text = [...standing.values()].at(-1)
+    health(this.context, healthKey(jid), 'warning', text && `${jid}: ${text}`)
+  }
+}
+
+function mapOf(troubles: Map<string, Map<Trouble, string>>, jid: string): Map<Trouble, string> {
+  const known = troubles.get(jid) ?? new Map<Trouble, string>()
+  troubles.set(jid, known)
+  return known
 }
 
 function healthKey(jid: string): string {

@@ -1,0 +1,90 @@
+/**
+ * The subscriptions to the peers' feeds (rules 14, 17 and 19). Whoever is not subscribed misses changes without a sign of it:
+ * a peer is followed only from the moment when its service says so, on this stream.
+ */
+import type { Context } from './context.js'
+import type { Failure } from './events.js'
+import type { Peer } from './peer.js'
+import { withRemedy } from './remedies.js'
+import type { Troubles } from './troubles.js'
+
+/** A node that is not there may be in the making: it is asked for again so soon, and then after twice the time … */
+const firstRetryMs = 500
+/** … up to this, which is what any other failure waits. */
+const retryMs = 5_000
+
+export class Following {
+  /** JIDs whose feed is being asked for. */
+  readonly #asked = new Set<string>()
+  /** How often in a row the feed was not there. */
+  readonly #misses = new WeakMap<Peer, number>()
+
+  constructor(
+    private readonly context: Context,
+    private readonly troubles: Troubles,
+  ) {}
+
+  /** Subscribes to the peer's feed; with `isAgain` whatever is known of the subscription. */
+  follow(peer: Peer, isAgain = false): void {
+    if (isAgain) this.lost(peer)
+    else if (this.#asked.has(peer.jid)) return
+    this.#asked.add(peer.jid)
+    this.context.agenda.cancel(timer(peer))
+    const { service, eid } = peer.item
+    this.context.emit({ to: 'cluster', do: 'subscribe', member: peer.jid, service, eid, isAgain })
+  }
+
+  /** The service has said so; `false` where it had before. */
+  confirmed(peer: Peer): boolean {
+    const wasFollowed = peer.isFollowed
+    this.#asked.delete(peer.jid)
+    this.#misses.delete(peer)
+    peer.isFollowed = true
+    this.troubles.over(peer.jid, 'feed')
+    return !wasFollowed
+  }
+
+  /** Says why, and tries again; of one that is known to be absent the next reading of `members` is soon enough. */
+  failed(peer: Peer, failure: Failure): void {
+    this.#asked.delete(peer.jid)
+    this.lost(peer)
+    if (peer.life === 'dead') return
+    this.troubles.raise(peer.jid, 'feed', withRemedy(failure, 'feed', this.context.settings))
+    this.#retry(peer, failure)
+  }
+
+  /** What the feed tells no longer comes, or may not: a peer that is not followed is not in sync. */
+  lost(peer: Peer): void {
+    peer.isFollowed = false
+    peer.isSynced = false
+  }
+
+  /** Nothing more is asked for that peer. */
+  end(peer: Peer): void {
+    this.#asked.delete(peer.jid)
+    this.context.agenda.cancel(timer(peer))
+  }
+
+  /** The stream is down: what it confirmed is asked for on the next one. */
+  streamDown(peers: Iterable<Peer>): void {
+    this.#asked.clear()
+    for (const peer of peers) {
+      this.end(peer)
+      this.lost(peer)
+      this.#misses.delete(peer)
+    }
+  }
+
+  #retry(peer: Peer, { condition }: Failure): void {
+    const misses = this.#misses.get(peer) ?? 0
+    const isMissing = condition === 'item-not-found'
+    if (isMissing) this.#misses.set(peer, misses + 1)
+    const delayMs = isMissing ? Math.min(retryMs, firstRetryMs * 2 ** misses) : retryMs
+    const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
+    this.context.agenda.set(timer(peer), atMs, () => this.follow(peer))
+  }
+}
+
+function timer({ jid }: Peer): string {
+  return `follow:${jid}`
+}
