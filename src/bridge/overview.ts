@@ -35,10 +35,14 @@ export interface Overview extends Status {
   /** The own full JID while the stream is up. */
   readonly jid?: string
   readonly isAsteriskFound: boolean
+  /** Asterisk has told all of its states: the fence is back (rule 1). */
+  readonly isFenced: boolean
   /** Of Asterisk, as it names itself in SIP. */
   readonly pbxVersion?: string
   /** The own pubsub nodes are there. */
   readonly hasOwnNodes: boolean
+  /** The list of members was read on this stream. */
+  readonly isMembersRead: boolean
   /** How many own states the cluster has been told. */
   readonly ownStates: number
   /** How many of those are message counts. */
@@ -87,7 +91,10 @@ export function unreadiness(overview: Overview): string[] {
   if (!overview.isAsteriskFound) reasons.push('Asterisk does not answer')
   if (overview.jid === undefined) reasons.push('the XMPP stream is down')
   else if (!overview.hasOwnNodes) reasons.push('the own pubsub nodes are not made')
-  if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
+  const isListAwaited = overview.isFenced && !overview.isMembersRead
+  if (overview.phase === 'syncing' && isListAwaited) {
+    if (overview.jid !== undefined) reasons.push('the list of members was not read yet')
+  } else if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
   for (const { jid, life, isSynced, refusal } of overview.members) {
     if (refusal !== undefined || life === 'dead' || isSynced) continue
     if (life === 'unknown') reasons.push(`${jid} was not heard yet`)

@@ -45,6 +45,11 @@ export class Rivals {
     return this.#isEstablished
   }
 
+  /** Has the list been read on this stream? */
+  get isMembersRead(): boolean {
+    return this.#isMembersRead
+  }
+
   /** Was this member in, and has it left its EID to another since? */
   get hasYielded(): boolean {
     return this.#hasYielded

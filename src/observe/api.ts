@@ -52,6 +52,8 @@ export interface SelfView {
   readonly sequence: number
   readonly startedAt: IsoTime
   readonly isAsteriskFound: boolean
+  /** Asterisk has told all of its states: the fence is back. */
+  readonly isFenced: boolean
   readonly isStreamUp: boolean
   readonly hasOwnNodes: boolean
   readonly ownStates: number

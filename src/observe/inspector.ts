@@ -174,6 +174,7 @@ export class Inspector {
       sequence: overview?.sequence ?? 0,
       startedAt: this.#startedAt,
       isAsteriskFound: overview?.isAsteriskFound ?? false,
+      isFenced: overview?.isFenced ?? false,
       isStreamUp: overview?.jid !== undefined,
       hasOwnNodes: overview?.hasOwnNodes ?? false,
       ownStates,

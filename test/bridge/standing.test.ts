@@ -54,7 +54,7 @@ describe('a member that comes', () => {
   it('is not ready before it knows who is in, and what each of them says (rule 25)', () => {
     const dialogue = new Dialogue().found().post(up).post(made)
     const reasons = (): string[] => unreadiness(dialogue.bridge.overview())
-    expect(reasons()).toEqual(['this member is syncing'])
+    expect(reasons()).toEqual(['the list of members was not read yet'])
     dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
     expect(reasons()).toEqual([`${jidOf(2)} was not heard yet`])
     const subscribed = { type: 'Subscribed', member: jidOf(2) } as const

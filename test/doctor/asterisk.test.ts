@@ -7,7 +7,7 @@ import {
   judgeTransports,
 } from '../../src/doctor/checks/asterisk-endpoint.js'
 import { judgeModules, judgeVersion } from '../../src/doctor/checks/asterisk-modules.js'
-import { judgeTrial } from '../../src/doctor/checks/asterisk-sip.js'
+import { judgeRunning, judgeTrial } from '../../src/doctor/checks/asterisk-sip.js'
 import { judgeEntityId } from '../../src/doctor/checks/entity-id.js'
 import { Secret } from '../../src/config/secret.js'
 
@@ -209,6 +209,24 @@ describe("an 'identify'", () => {
     expect(finding?.text).toContain(
       "the identify 'trunk-in' gives what comes from 127.0.0.1 to the endpoint 'trunk'",
     )
+  })
+})
+
+describe('a running bridge', () => {
+  const running = (self: object, problems: readonly string[] = []) =>
+    judgeRunning({
+      self: { isAsteriskFound: true, isFenced: false, ...self },
+      problems: problems.map((key) => ({ key, severity: 'error', text: '', since: '' })),
+    }).map(({ severity }) => severity)
+
+  it('whose fence is back is fine, also where the XMPP server is down', () => {
+    expect(running({ isFenced: true }, ['stream'])).toEqual(['ok'])
+  })
+
+  it('whose fence is out is told of, unless it has told the cause itself', () => {
+    expect(running({})).toEqual(['warning'])
+    expect(running({}, ['fence:device_state'])).toEqual([])
+    expect(running({ isAsteriskFound: false })).toEqual([])
   })
 })
 

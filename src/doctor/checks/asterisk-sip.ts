@@ -20,11 +20,15 @@ export const asteriskSipCheck: Check = {
   },
 }
 
+/** What a running bridge says of its Asterisk. */
+export type RunningView = Pick<OverviewAnswer, 'problems'> & {
+  readonly self: Pick<OverviewAnswer['self'], 'isAsteriskFound' | 'isFenced'>
+}
+
 /** The finding on a bridge that runs; the check `bridge` has told its problems. */
-export function judgeRunning({ self, problems }: OverviewAnswer): Finding[] {
+export function judgeRunning({ self, problems }: RunningView): Finding[] {
   if (!self.isAsteriskFound) return []
-  const isFenced = self.phase === 'ready' || self.phase === 'leaving'
-  if (isFenced) return [findings.ok('the bridge and Asterisk take what the other publishes')]
+  if (self.isFenced) return [findings.ok('the bridge and Asterisk take what the other publishes')]
   const isTold = problems.some(({ key }) => /^(asterisk|eid|foreign-eid|fence)/.test(key))
   if (isTold) return []
   return [
