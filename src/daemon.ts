@@ -21,7 +21,7 @@ import { membersNode } from './nodes/names.js'
 import type { ForgetAnswer } from './observe/api.js'
 import { ControlServer } from './observe/control.js'
 import { Events } from './observe/events.js'
-import { whomToForget } from './observe/forget.js'
+import { nothingKept, whomToForget } from './observe/forget.js'
 import { gaugesOf } from './observe/gauges.js'
 import { Health } from './observe/health.js'
 import { HttpServer } from './observe/http.js'
@@ -394,11 +394,11 @@ export class Daemon {
   async #forget(name: string): Promise<ForgetAnswer> {
     const bridge = this.#bridge
     if (!bridge) throw new BadRequest('the EID of Asterisk is not known yet, so nothing is kept')
-    const member = whomToForget(bridge.overview(), name)
+    const overview = bridge.overview()
+    const { jid } = this.#config.xmpp
+    const member = whomToForget(overview, name, { jid, name: this.#config.name })
     const id = bridge.itemIdOf(member)
-    if (!bridge.keeps(member) && id === undefined) {
-      throw new BadRequest(`nothing is kept of '${name}': see hintbridge members`)
-    }
+    if (!bridge.keeps(member) && id === undefined) throw nothingKept(overview, member, name)
     this.#post({ type: 'ForgetRequested', member })
     if (id === undefined) return { member }
     const failure = await this.#cluster?.retractItemOf(id, retractMs)

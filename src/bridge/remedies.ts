@@ -20,7 +20,9 @@ const openFeed: Remedy = () => 'the access_model of that node is to be open, as 
 const reachService: Remedy = () =>
   'see that your server reaches that service (federation, DNS), and that xmpp.pubsub of that member names it'
 const awaitPeer: Remedy = () => 'that node is made again when its bridge runs: see whether it does'
-const seeServer: Remedy = () => 'see whether the XMPP server and the way to it are overloaded'
+const seeServer: Remedy = ({ service }) =>
+  `see whether the XMPP server and the way to it are overloaded, and whether it has loaded ${service}: its log says why not ` +
+  `(Prosody: a storage of sql needs its driver, such as the package lua-dbi-sqlite3)`
 
 const unreached = ['remote-server-not-found', 'service-unavailable', 'feature-not-implemented']
 const barred = ['forbidden', 'not-allowed', 'not-authorized']

@@ -14,6 +14,7 @@ import { mailboxesCommand } from './mailboxes.js'
 import { membersCommand } from './members.js'
 import { runCommand } from './run.js'
 import { watchCommand } from './watch.js'
+import { suggest } from '../config/suggest.js'
 import { readVersion } from '../version.js'
 
 /** Runs one command and gives the exit code; what went wrong stands on standard error by then. */
@@ -39,48 +40,73 @@ async function propose(args: readonly string[]): Promise<void> {
 const ignore = (): void => undefined
 
 async function parseStrictly(args: readonly string[]): Promise<void> {
+  const [name = ''] = args
+  const usage = usages.get(name)
+  if (/^\w/.test(name) && usage === undefined) throw unknownCommand(name)
   await makeCommandLine(args)
     .demandCommand(1, 'name a command')
-    .recommendCommands()
     .strict()
     .fail((message: string | null, error: Error | undefined) => {
-      throw error?.name === 'YError' || !error ? new UsageError(message ?? '') : error
+      throw error?.name === 'YError' || !error ? new UsageError(message ?? '', usage) : error
     })
     .parseAsync()
 }
 
+/** How each command is called, by its name: `explain <device>`. */
+const usages: ReadonlyMap<string, string> = new Map(
+  [
+    ...[runCommand, initCommand, leaveCommand, membersCommand, channelsCommand, devicesCommand],
+    ...[mailboxesCommand, explainCommand, watchCommand, forgetCommand, doctorCommand],
+    ...[nodesCommand, completionCommand],
+  ].map(({ command }) => [String(command).split(' ')[0] ?? '', String(command)]),
+)
+
+function unknownCommand(name: string): UsageError {
+  const known = [...usages.keys()].join(', ')
+  return new UsageError(suggest(name, `unknown command '${name}'; there are: ${known}`))
+}
+
 function makeCommandLine(args: readonly string[]) {
-  return yargs([...args])
-    .scriptName('hintbridge')
-    .usage('$0 COMMAND: makes several Asterisk servers act as one for phone state')
-    .command(runCommand)
-    .command(initCommand)
-    .command(leaveCommand)
-    .command(membersCommand)
-    .command(channelsCommand)
-    .command(devicesCommand)
-    .command(mailboxesCommand)
-    .command(explainCommand)
-    .command(watchCommand)
-    .command(forgetCommand)
-    .command(doctorCommand)
-    .command(nodesCommand)
-    .command(completionCommand)
-    .example('$0 init', 'ask for what is needed and write the configuration and the Asterisk side')
-    .example('$0 run', 'be the service')
-    .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
-    .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
-    .version(readVersion())
-    .locale('en')
-    .parserConfiguration({ 'duplicate-arguments-array': false })
-    .exitProcess(false)
-    .wrap(80)
+  return (
+    yargs([...args])
+      .scriptName('hintbridge')
+      .usage('$0 COMMAND: makes several Asterisk servers act as one for phone state')
+      .command(runCommand)
+      .command(initCommand)
+      .command(leaveCommand)
+      .command(membersCommand)
+      .command(channelsCommand)
+      .command(devicesCommand)
+      .command(mailboxesCommand)
+      .command(explainCommand)
+      .command(watchCommand)
+      .command(forgetCommand)
+      .command(doctorCommand)
+      .command(nodesCommand)
+      .command(completionCommand)
+      .example(
+        '$0 init',
+        'ask for what is needed and write the configuration and the Asterisk side',
+      )
+      .example('$0 run', 'be the service')
+      .example('$0 explain PJSIP/1001', 'say why its lamp is lit')
+      .example('$0 leave', 'leave the cluster for good: withdraw everywhere')
+      // An alias of one letter would be proposed as `--c`.
+      .hide('c')
+      .version(readVersion())
+      .locale('en')
+      .parserConfiguration({ 'duplicate-arguments-array': false })
+      .exitProcess(false)
+      .wrap(80)
+  )
 }
 
 /** The command line itself is wrong. */
 class UsageError extends Error {
-  constructor(message: string) {
-    super(`${message}\nSee 'hintbridge --help' and 'hintbridge COMMAND --help'.`)
+  /** `usage`: of the command that it is for. */
+  constructor(message: string, usage?: string) {
+    const lines = usage === undefined ? [message] : [message, `Usage: hintbridge ${usage}`]
+    super([...lines, "See 'hintbridge --help' and 'hintbridge COMMAND --help'."].join('\n'))
     this.name = 'UsageError'
   }
 }

@@ -1,4 +1,4 @@
-/** Names for the shell's completion, from the running bridge: a device after `explain`, a member after `forget`. */
+/** Names for the shell's completion, from the running bridge: a device after `explain`, a member after `forget` and `watch --from`. */
 import { loadConfig } from '../config/load.js'
 import type { OverviewAnswer, StatesAnswer } from '../observe/api.js'
 import { defaultConfigFile } from './config-option.js'
@@ -13,7 +13,8 @@ const most = 100
  */
 const harmless = /^[\w/:@.+*][\w/:@.+*#~-]*$/
 
-type Names = 'devices' | 'mailboxes' | 'members'
+/** `members` are the others, `allMembers` has this one too. */
+type Names = 'devices' | 'mailboxes' | 'members' | 'allMembers'
 
 /** What the first argument of a command names. */
 const named: Readonly<Record<string, Names>> = {
@@ -30,16 +31,22 @@ const named: Readonly<Record<string, Names>> = {
  */
 export async function proposeNames(words: readonly string[]): Promise<string[] | undefined> {
   const current = words.at(-1) ?? ''
-  const command = words.slice(0, -1).find((word) => Object.hasOwn(named, word))
-  const names = command === undefined ? undefined : named[command]
-  const option = words.at(-2) ?? ''
-  if (names === undefined || current.startsWith('-') || option.startsWith('-')) return undefined
+  const names = namesAfter(words.slice(0, -1))
+  if (names === undefined || current.startsWith('-')) return undefined
   try {
     const found = await namesOf(names, configFile(words), current)
     return proposable(found, current)
   } catch {
     return []
   }
+}
+
+/** What the next word names. */
+function namesAfter(words: readonly string[]): Names | undefined {
+  const option = words.at(-1) ?? ''
+  const command = words.find((word) => Object.hasOwn(named, word))
+  if (command === 'watch' && option === '--from') return 'allMembers'
+  return command === undefined || option.startsWith('-') ? undefined : named[command]
 }
 
 /** The names that begin with what stands there and can do no harm in a shell. */
@@ -55,9 +62,11 @@ function configFile(words: readonly string[]): string {
 /** Rejects where no bridge can be asked. */
 async function namesOf(names: Names, file: string, current: string): Promise<string[]> {
   const { config } = loadConfig(file)
-  if (names === 'members') {
+  if (names === 'members' || names === 'allMembers') {
     const overview = await askBridge<OverviewAnswer>(config, '/api/overview')
-    return overview?.members.flatMap(({ name, jid }) => [name, jid]) ?? []
+    if (!overview) return []
+    const members = names === 'members' ? overview.members : [overview.self, ...overview.members]
+    return members.flatMap(({ name, jid }) => [name, jid])
   }
   const kind = names === 'devices' ? 'device_state' : 'message_waiting'
   const query = { kind, match: `${current}*`, limit: most }

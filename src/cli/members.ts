@@ -66,7 +66,7 @@ export function renderMembers(
   const own: Row = {
     cells: [
       self.name,
-      { text: self.phase, tone },
+      { text: self.phase === 'ready' && !readiness.ready ? 'not ready' : self.phase, tone },
       spellAge(self.startedAt, nowMs),
       'here',
       String(self.ownDevices),

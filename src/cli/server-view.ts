@@ -53,7 +53,14 @@ const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /** Reads the members that `trust` names, with what is retained of those kinds; throws an Error where the server does not let in. */
 export async function readServer(config: Config, asked: readonly Kind[]): Promise<ServerMember[]> {
-  const session = await openSession(config)
+  const session = await openSession(config).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(
+      `no bridge runs on ${config.stateDir} (start it with 'systemctl start hintbridge'), and the XMPP server cannot be asked ` +
+        `in its place: ${reason}`,
+      { cause: error },
+    )
+  })
   try {
     return await readCluster(config, asked, session)
   } finally {

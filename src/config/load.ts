@@ -37,10 +37,20 @@ export function loadConfig(
     text = readFileSync(path, 'utf8')
   } catch (error) {
     const cause = (error as NodeJS.ErrnoException).code ?? String(error)
-    const message = `cannot be read (${cause}): 'hintbridge init' writes one`
-    throw new ConfigError(path, [{ path: '', message }])
+    throw new ConfigError(path, [
+      { path: '', message: `cannot be read (${cause})${advise(cause)}` },
+    ])
   }
   return parseConfig(text, { source: path, folder: dirname(path), file: path, environment })
+}
+
+/** What to do about a file that cannot be read, where that is known. */
+function advise(cause: string): string {
+  if (cause === 'ENOENT') return ": 'hintbridge init' writes one"
+  const isBarred = cause === 'EACCES' || cause === 'EPERM'
+  return isBarred
+    ? ": run this as root, or as the service's user (runuser -u hintbridge -- hintbridge …), who must be able to read it"
+    : ''
 }
 
 /** Checks the text of a configuration; throws ConfigError with every problem at once, each with its path and line. */

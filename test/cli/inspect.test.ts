@@ -116,6 +116,20 @@ describe('members', () => {
     }
     expect(text).toMatch(/ alive {2,}2d 3h {2,}0\.0 s {2,}100000 /)
   })
+
+  it('do not call this one ready where it says why it is not', () => {
+    const self = {
+      ...{ jid: 'pbx-b@example.org', name: 'pbx-b', version: '0.1.0' },
+      phase: 'ready',
+    }
+    const stateOf = (reasons: readonly string[]): string | undefined => {
+      const readiness = { ready: reasons.length === 0, reasons }
+      const overview = { at, self, members: [], readiness } as unknown as OverviewAnswer
+      return /^pbx-b {2,}(\S.*?) {2,}/m.exec(renderMembers(overview, { style: plain }))?.[1]
+    }
+    expect(stateOf([])).toBe('ready')
+    expect(stateOf(['Asterisk does not answer'])).toBe('not ready')
+  })
 })
 
 describe('states', () => {

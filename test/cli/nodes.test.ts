@@ -1,7 +1,7 @@
 import xml, { type Element } from '@xmpp/xml'
 import { describe, expect, it } from 'vitest'
 import { describeItem } from '../../src/cli/nodes/describe.js'
-import { listNodes, readNode } from '../../src/cli/nodes/read.js'
+import { listNodes, readNode, readRawNode } from '../../src/cli/nodes/read.js'
 import { renderNode, renderNodes } from '../../src/cli/nodes/render.js'
 import { RequestTimeout } from '../../src/xmpp/errors.js'
 import { disconnect, FakeService, pubsubText, refuse } from '../pubsub/fake-service.js'
@@ -87,6 +87,18 @@ describe('the nodes', () => {
     const text = renderNode(view, style)
     expect(text).toContain('configuration: only its owners may read that')
     expect(text).toContain('affiliations: only its owners may read that')
+  })
+
+  it('that is not there is an error, as XML too', async () => {
+    const iq = service()
+    iq.answer = () => refuse('item-not-found')
+    const missing = 'there is no node asterisk/nosuch at pubsub.example.org: '
+    await expect(readNode(clusterOf(iq), 'nosuch')).rejects.toThrow(missing)
+    await expect(readRawNode(clusterOf(iq), 'asterisk/nosuch')).rejects.toThrow(missing)
+  })
+
+  it('that keeps nothing is there', async () => {
+    expect((await readNode(clusterOf(service()), `${eid}/feed`)).items).toEqual([])
   })
 
   it('cannot steer the terminal, and fit 80 columns', () => {

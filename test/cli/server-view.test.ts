@@ -1,9 +1,17 @@
 /** What the commands say where no bridge runs: what the XMPP server has retained. */
+import { once } from 'node:events'
+import { type AddressInfo, Server } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { serverChannels } from '../../src/cli/channels.js'
 import { serverStates } from '../../src/cli/server-states.js'
-import { noteServer, readCluster, type ServerMember } from '../../src/cli/server-view.js'
+import {
+  noteServer,
+  readCluster,
+  readServer,
+  type ServerMember,
+} from '../../src/cli/server-view.js'
 import type { Config } from '../../src/config/config.js'
+import { parseConfig } from '../../src/config/load.js'
 import { XmppError } from '../../src/xmpp/errors.js'
 import { memberItem } from '../bridge/harness.js'
 import { device, jidOf, mailbox } from '../bridge/settings.js'
@@ -87,6 +95,20 @@ describe('without a bridge', () => {
       /^no bridge has joined the cluster yet: pubsub.example.org has no node asterisk\/members\. Start .*systemctl/,
     )
     await expect(failed).rejects.not.toBeInstanceOf(XmppError)
+  })
+
+  it('and without the server it says both, and what to do about each', async () => {
+    const refusing = new Server().listen(0, '127.0.0.1')
+    await once(refusing, 'listening')
+    const { port } = refusing.address() as AddressInfo
+    refusing.close()
+    const { config: unreachable } = parseConfig(
+      `{ trust: [pbx-a@a.example], xmpp: { jid: pbx-a@a.example, service: 'xmpp://127.0.0.1:${port}' } }`,
+      { environment: { HINTBRIDGE_XMPP_PASSWORD: 'a', HINTBRIDGE_SIP_PASSWORD: 'b' } },
+    )
+    await expect(readServer(unreachable, [])).rejects.toThrow(
+      /^no bridge runs on \S+ \(start it with 'systemctl start hintbridge'\), and the XMPP server cannot be asked in its place: failed to log in as pbx-a@a\.example: .*ECONNREFUSED \S+; \w.*/,
+    )
   })
 
   it('a list of members that may not be read is named', async () => {

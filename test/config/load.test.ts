@@ -295,6 +295,20 @@ describe('the file', () => {
     expect(() => loadConfig('/nowhere/a.yaml', passwords)).toThrow(/ENOENT.*hintbridge init/)
   })
 
+  it('that this user may not read is not missing: it says who may', () => {
+    const file = put(scratchFolder(), 'hintbridge.yaml', least)
+    chmodSync(file, 0)
+    const isRoot = process.geteuid?.() === 0
+    if (isRoot) process.seteuid?.('nobody')
+    try {
+      expect(() => loadConfig(file, passwords)).toThrow(
+        /cannot be read \(EACCES\): run this as root, or as the service's user/,
+      )
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+    }
+  })
+
   it('may name an authority, which must be a certificate', () => {
     const folder = scratchFolder()
     const ca = put(folder, 'ca.pem', '-----BEGIN CERTIFICATE-----\n')

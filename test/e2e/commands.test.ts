@@ -302,6 +302,9 @@ describe('with running bridges around Prosody', () => {
     expect(await proposals('forget', ...config, 'pbx-')).toEqual(
       expect.arrayContaining(['pbx-a', 'pbx-c@example.org']),
     )
+    expect(await proposals('watch', ...config, '--from', 'pbx-')).toEqual(
+      expect.arrayContaining(['pbx-a', 'pbx-b', 'pbx-c@example.org']),
+    )
     expect((await runHintbridge(['completion'])).output).toContain('--get-yargs-completions')
   })
 

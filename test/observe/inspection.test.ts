@@ -10,7 +10,7 @@ import { askControl } from '../../src/observe/control-client.js'
 import { followControl, type ServerSentEvent } from '../../src/observe/control-events.js'
 import { ControlServer } from '../../src/observe/control.js'
 import { Events } from '../../src/observe/events.js'
-import { whomToForget } from '../../src/observe/forget.js'
+import { nothingKept, whomToForget } from '../../src/observe/forget.js'
 import { Health } from '../../src/observe/health.js'
 import { Inspector } from '../../src/observe/inspector.js'
 import { matcher } from '../../src/observe/pattern.js'
@@ -209,7 +209,9 @@ describe('over the control socket', () => {
       path,
       leave: () => Promise.resolve(),
       forget: (name) =>
-        Promise.resolve().then(() => ({ member: whomToForget(dialogue.bridge.overview(), name) })),
+        Promise.resolve().then(() => ({
+          member: whomToForget(dialogue.bridge.overview(), name, { jid: jidOf(1), name: 'pbx-1' }),
+        })),
       status: () => ({}),
       api: apiRoutes(inspector, events, 'control'),
     })
@@ -317,15 +319,30 @@ describe('over the control socket', () => {
         /pbx-2 \(pbx-b@example.org\) is alive: forget is for members/,
       ) as unknown,
     })
-    expect(await forget(eidOf(1))).toEqual({
-      error: `${eidOf(1)} is this member: hintbridge leave takes it away`,
-    })
+    for (const name of [eidOf(1), jidOf(1), 'pbx-1']) {
+      expect(await forget(name)).toEqual({
+        error: `${name} is this member: hintbridge leave takes it away`,
+      })
+    }
     expect(await forget(eidOf(9))).toEqual({ member: eidOf(9) })
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { name: 'pbx-2' }) })
     expect(await forget('pbx-2')).toEqual({
       error: `pbx-2 may be each of ${jidOf(2)}, ${jidOf(3)}: name one by its JID`,
     })
     expect(await forget(jidOf(3))).toEqual({ member: jidOf(3) })
+  })
+
+  it('knows whom it has forgotten, by its name too', () => {
+    const dialogue = pair().post({ type: 'ForgetRequested', member: jidOf(2) })
+    const overview = dialogue.bridge.overview()
+    const self = { jid: jidOf(1), name: 'pbx-1' }
+    expect(whomToForget(overview, 'pbx-2', self)).toBe(jidOf(2))
+    expect(nothingKept(overview, jidOf(2), 'pbx-2').message).toBe(
+      `pbx-2 (${jidOf(2)}) is gone already, and nothing is kept of it: it was forgotten`,
+    )
+    expect(nothingKept(overview, 'pbx-7', 'pbx-7').message).toBe(
+      "nothing is kept of 'pbx-7': see hintbridge members",
+    )
   })
 })
 

@@ -15,7 +15,7 @@ export async function orFailure<Answer>(answer: Promise<Answer>): Promise<Answer
 }
 
 /** What the server refused or did not answer; rethrows any other error, and that of a stream that has ended. */
-export function failureOf(error: unknown): Failure {
+function failureOf(error: unknown): Failure {
   if (!(error instanceof XmppError) || error instanceof Disconnected) throw error
   const isForbidden = error.condition === 'forbidden'
   return { failure: isForbidden ? 'only its owners may read that' : error.message }

@@ -15,7 +15,7 @@ import {
 import { StanzaError } from '../../xmpp/errors.js'
 import { type Claim, type Cluster, describeClaim, readClaims } from './claims.js'
 import { describeItem } from './describe.js'
-import { type Failure, failureOf, orFailure } from './failure.js'
+import { type Failure, orFailure } from './failure.js'
 
 export interface NodeSummary {
   readonly node: string
@@ -85,17 +85,31 @@ async function count(own: PubsubService, summary: NodeSummary): Promise<NodeSumm
 
 /** COMPAT Prosody: a node that keeps nothing, as a feed, has no answer; ejabberd's is an empty one. */
 async function readItems(service: PubsubService, node: string): Promise<Item[] | Failure> {
-  try {
-    return await items(service, node)
-  } catch (error) {
-    if (error instanceof StanzaError && error.condition === 'feature-not-implemented') return []
-    return failureOf(error)
-  }
+  return orFailure(
+    items(service, node).catch((error: unknown) => {
+      if (isCondition(error, 'feature-not-implemented')) return []
+      throw error
+    }),
+  )
 }
 
-/** One node, by its name with or without the root. */
+/** Throws an Error where there is no such node. */
+async function demand(service: PubsubService, node: string): Promise<void> {
+  await items(service, node).catch((error: unknown) => {
+    if (!isCondition(error, 'item-not-found')) return
+    const message = `there is no node ${node} at ${service.service}: 'hintbridge nodes' lists those that are`
+    throw new Error(message, { cause: error })
+  })
+}
+
+function isCondition(error: unknown, condition: string): boolean {
+  return error instanceof StanzaError && error.condition === condition
+}
+
+/** One node, by its name with or without the root; throws an Error where there is none. */
 export async function readNode(cluster: Cluster, name: string): Promise<NodeView> {
   const { node, service, otherClaims } = await find(cluster, name)
+  await demand(service, node)
   const configuration = await orFailure(nodeConfiguration(service, node))
   const found = await readItems(service, node)
   return {
@@ -113,9 +127,10 @@ function view(item: Item, root: string, node: string): ItemView {
   return { id, ...(publisher !== undefined && { publisher }), text: describeItem(item, root, node) }
 }
 
-/** The answers of the service on configuration, affiliations and items of one node, or its errors, as XML. */
+/** The answers of the service on configuration, affiliations and items of one node, or its errors, as XML; throws an Error where there is none. */
 export async function readRawNode(cluster: Cluster, name: string): Promise<string> {
   const { node, service, otherClaims } = await find(cluster, name)
+  await demand(service, node)
   const asked = [
     [ownerNamespace, xml('configure', { node })],
     [ownerNamespace, xml('affiliations', { node })],

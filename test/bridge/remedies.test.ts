@@ -1,0 +1,12 @@
+import { describe, expect, it } from 'vitest'
+import { withRemedy } from '../../src/bridge/remedies.js'
+import { settings } from './settings.js'
+
+describe('the remedy', () => {
+  it('of a service that is silent names its log too: it may not be loaded at all', () => {
+    const failure = { condition: 'timeout', reason: 'no answer from pubsub', isTemporary: true }
+    expect(withRemedy(failure, 'nodes', settings(1))).toMatch(
+      /^no answer from pubsub: see whether .* overloaded, and whether it has loaded \S+: its log says why not \(Prosody: .*lua-dbi-sqlite3\)$/,
+    )
+  })
+})
