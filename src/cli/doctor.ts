@@ -32,12 +32,13 @@ export const doctorCommand: CommandModule<object, ConfigArguments & { readonly j
       ),
   handler: async ({ config: file, json }) => {
     const { checks } = await import('../doctor/checks.js')
+    const { filesCheck } = await import('../doctor/checks/files.js')
     const { Surroundings } = await import('../doctor/context.js')
     await diagnose({
       file,
       load: () => loadConfig(file),
       makeContext: ({ config }) => new Surroundings(config),
-      checks,
+      checks: [filesCheck(file), ...checks],
       isJson: json,
       style: terminalStyle(),
       print: (line) => process.stdout.write(`${line}\n`),
