@@ -21,7 +21,7 @@ export const leaveCommand: CommandModule<object, ConfigArguments> = {
       .options(configOption)
       .example('$0 leave', 'before this server is taken down for good')
       .epilogue(
-        'A bridge that runs is asked to leave and ends; where none runs, its nodes and what it injected are withdrawn in its place. For a restart or an upgrade do not leave: stop the service.',
+        'A bridge that runs is asked to leave and ends; where none runs, its nodes and what it injected are withdrawn in its place. Run it as root or as the user of the service. For a restart or an upgrade do not leave: stop the service.',
       ),
   handler: ({ config: file }) =>
     leave({

@@ -1,13 +1,6 @@
-import {
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeFresh } from './write-atomically.js'
 
 /** Two bridges must not share one folder: each would withdraw what the other injects. */
 export class StateDirLocked extends Error {
@@ -40,7 +33,7 @@ export class StateDirLock {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const file = join(directory, 'lock')
     const own = join(directory, `lock.${process.pid}`)
-    writeFileSync(own, describeProcess(process.pid), { mode: 0o600 })
+    writeFresh(own, describeProcess(process.pid))
     try {
       // link(2) makes the file appear with its content at once, or fails.
       while (!tryLink(own, file)) removeIfStale(directory, file)
