@@ -11,7 +11,7 @@ pidfile = "/run/prosody/prosody.pid"
 certificates = "certs"
 log = { { levels = { min = "info" }, to = "console" } } -- systemd's journal
 
-modules_enabled = { "disco", "saslauth", "tls", "ping", "limits", "admin_shell", "posix" }
+modules_enabled = { "disco", "saslauth", "tls", "ping", "time", "limits", "admin_shell", "posix" }
 -- Bridges of one domain do not speak to other servers. Take it out where sites federate.
 modules_disabled = { "s2s" }
 

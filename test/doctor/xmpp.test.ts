@@ -94,6 +94,15 @@ describe('the pubsub service', () => {
     })
   })
 
+  it('that answers and is nothing was not loaded', () => {
+    const empty = { identities: [], features: ['http://jabber.org/protocol/disco#info'] }
+    expect(judgePubsub('pubsub.a', empty, [])).toMatchObject({
+      severity: 'broken',
+      text: 'pubsub.a is no pubsub service',
+      remedy: expect.stringMatching(/^if the server has .*lua-dbi-sqlite3.*else let/) as unknown,
+    })
+  })
+
   it('that is not there has a way to get one named', () => {
     const error = new StanzaError('remote-server-not-found', 'cancel')
     expect(judgePubsub('pubsub.b', error, [])).toMatchObject({

@@ -11,6 +11,7 @@ import { startProsody } from '../../lab/prosody.js'
 import { createScratch } from '../../lab/scratch.js'
 import type { ServerSetting, XmppServer } from '../../lab/xmpp-server.js'
 import { createNode } from '../../src/pubsub/create-node.js'
+import { diagnose } from './doctor-process.js'
 
 const repository = join(import.meta.dirname, '../..')
 const shipped = (file: string): string => readFileSync(join(repository, 'contrib', file), 'utf8')
@@ -129,6 +130,12 @@ describe.each([
     await cluster.member('b').asterisk.awaitHint('night', 'InUse')
     expect(await cluster.member('a').problems()).toEqual([])
     expect(await cluster.member('b').problems()).toEqual([])
+  })
+
+  it('leaves doctor nothing to complain of, and nothing unchecked', async () => {
+    const { findings } = await diagnose(cluster.member('a').configFile)
+    const unsure = findings.filter(({ severity }) => severity !== 'ok')
+    expect(unsure).toEqual([])
   })
 
   it('lets no stranger create a node', async () => {

@@ -54,9 +54,14 @@ export function judgePubsub(
     answer instanceof StanzaError || answer instanceof XmppError
       ? `does not answer for itself (${answer.message})`
       : 'is no pubsub service'
-  const remedy =
-    candidates.length > 0
-      ? `set xmpp.pubsub to ${candidates.join(' or ')}`
-      : 'let the server have one (Prosody: Component "pubsub.DOMAIN" "pubsub"; ejabberd: mod_pubsub), and name it in xmpp.pubsub'
-  return findings.broken(`${pubsub} ${reason}`, remedy)
+  return findings.broken(`${pubsub} ${reason}`, remedyFor(answer, candidates))
+}
+
+function remedyFor(answer: DiscoInfo | XmppError, candidates: readonly string[]): string {
+  if (candidates.length > 0) return `set xmpp.pubsub to ${candidates.join(' or ')}`
+  const addOne =
+    'let the server have one (Prosody: Component "pubsub.DOMAIN" "pubsub"; ejabberd: mod_pubsub), and name it in xmpp.pubsub'
+  // COMPAT Prosody: a component whose module did not load answers, and is nothing.
+  if (answer instanceof Error || answer.identities.length > 0) return addOne
+  return `if the server has a component of that name, its log says since the start why pubsub was not loaded (Prosody with SQLite needs lua-dbi-sqlite3); else ${addOne}`
 }
