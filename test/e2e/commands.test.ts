@@ -78,7 +78,11 @@ describe('with running bridges around Prosody', () => {
       label: 'commands',
       startServer: startProsody,
       members: {
-        a: { hints: { lamp: 'Custom:lamp' }, mailboxes: ['1000@default'] },
+        a: {
+          hints: { lamp: 'Custom:lamp' },
+          mailboxes: ['1000@default'],
+          settings: { 'share.device_state.exclude': [] },
+        },
         b: { hints: { lamp: 'Custom:lamp' } },
         c: { mailboxes: ['3000@default'], settings: { 'liveness.grace': '100ms' } },
       },
@@ -221,6 +225,43 @@ describe('with running bridges around Prosody', () => {
     await pbxB.ami.action('ModuleLoad', { Module: 'res_mwi_devstate.so', LoadType: 'load' })
   })
 
+  test('explain leaves no device behind, neither in the cluster nor in the Asterisk that is asked about a hint', async () => {
+    const known = ['Custom:lamp', 'PJSIP/hintbridge']
+    const devicesOf = async (pbx: Asterisk): Promise<string[]> =>
+      (await pbx.ami.list('DeviceStateList', {})).map((event) => event.get('Device') ?? '')
+    const before = (await devicesOf(pbxA)).sort()
+    const atPeer = (await devicesOf(pbxB)).sort()
+    for (let count = 0; count < 5; count += 1) {
+      for (const device of known) await said(a, 'explain', device)
+    }
+    expect((await devicesOf(pbxA)).sort()).toEqual(before)
+    for (let count = 0; count < 5; count += 1) await said(a, 'explain', 'PJSIP/nobody')
+    // What is told after it shows that all before it has passed.
+    await pbxA.setDevice('Custom:lamp', 'RINGING')
+    await pbxB.awaitDeviceState('Custom:lamp', 'RINGING')
+    await pbxA.setDevice('Custom:lamp', 'INUSE')
+    await pbxB.awaitDeviceState('Custom:lamp', 'INUSE')
+    for (const member of [a, b]) {
+      expect((await document<StatesAnswer>(member, 'devices', 'CLIEval')).matched).toBe(0)
+    }
+    expect((await devicesOf(pbxB)).sort()).toEqual(atPeer)
+    await a.awaitMetric('hintbridge_window_pending', {}, (pending) => pending === 0)
+    expect(await said(a, 'nodes', `${pbxA.eid}/device_state`)).not.toContain('CLIEval')
+  })
+
+  test('explain knows a device in another case and a mailbox without its context', async () => {
+    const device = await document<Explained>(a, 'explain', 'custom:lamp')
+    expect(device.alike).toEqual([{ kind: 'device_state', id: 'Custom:lamp' }])
+    expect(device.local).toEqual({ state: 'INUSE' })
+    expect(device.remarks.map(({ severity, text }) => [severity, text])).toEqual([
+      ['warning', 'no member tells of custom:lamp, but of Custom:lamp'],
+      ['note', expect.stringContaining('it is as Custom:lamp that it and the members') as unknown],
+    ])
+    const mailbox = (await said(b, 'explain', '1000')).replaceAll(/\s+/g, ' ')
+    expect(mailbox).toContain('no member tells of 1000, but of 1000@default')
+    expect(mailbox).toContain('hintbridge explain 1000@default')
+  })
+
   test('watch shows changes as they pass, of one member and one pattern where asked', async () => {
     const all = watching(b, '--json')
     const ofA = watching(b, 'custom:*', '--from', 'pbx-a')
@@ -314,10 +355,22 @@ describe('with running bridges around Prosody', () => {
     await b.awaitMetric('hintbridge_members', { condition: 'dead' }, (dead) => dead === 1, 20_000)
     expect(await said(b, 'members')).toMatch(/^pbx-c +dead .*\n.*\n {2}dead: its stream ended$/m)
     expect(await said(b, 'mailboxes')).toContain('3000@default')
+    const why = async (...args: string[]): Promise<string> =>
+      (await said(b, 'explain', ...args)).replaceAll(/\s+/g, ' ')
+    expect(await why('Custom:c-only')).toContain(
+      'warning: pbx-c (pbx-c@example.org) is dead (its stream ended), not heard for ',
+    )
+    expect(await why('3000@default')).toMatch(
+      /1\/0 of pbx-c \(pbx-c@example\.org\) stays as it was: that member is dead .* hintbridge forget pbx-c@example\.org drops its counts/,
+    )
     expect(await said(b, 'forget', 'pbx-c')).toMatch(
       /^pbx-c@example\.org is forgotten: what this Asterisk had of it is withdrawn, and its item is gone from \S+\/members\n$/,
     )
     expect(await said(b, 'mailboxes')).not.toContain('3000@default')
+    expect((await run(b, 'forget', 'pbx-c')).complaint).toBe(
+      'hintbridge: pbx-c (pbx-c@example.org) is gone already, and nothing is kept of it: it was forgotten\n',
+    )
+    expect((await run(b, 'forget', 'pbx-b')).complaint).toContain('pbx-b is this member')
   })
 
   test('where the bridge stopped, the XMPP server is asked, and what only a bridge knows is refused with how to start it', async () => {
