@@ -31,8 +31,8 @@ export function judge(
   const otherCase = nameInOtherCase(answer)
   if (otherCase !== undefined) {
     const text =
-      `this Asterisk answers ${state} for it: its channel drivers and its Custom: provider take names in any case, but it is ` +
-      `as ${otherCase} that it and the members know the device`
+      `${state} is what this Asterisk answers for that name, as its channel drivers and its ` +
+      `Custom: provider do not mind the case of their own; the device is ${otherCase}`
     return { local, remarks: [{ severity: 'note', text }] }
   }
   if (state === answer.sum) return { local: { ...local, isAsExpected: true }, remarks: [] }

@@ -215,7 +215,7 @@ describe('explain', () => {
     expect(remarks).toEqual([
       {
         severity: 'note',
-        text: 'this Asterisk answers INUSE for it: its channel drivers and its Custom: provider take names in any case, but it is as Custom:night that it and the members know the device',
+        text: 'INUSE is what this Asterisk answers for that name, as its channel drivers and its Custom: provider do not mind the case of their own; the device is Custom:night',
       },
     ])
     const shown = renderExplanation({ ...unknown, local, remarks }, [], plain)
