@@ -197,9 +197,9 @@ export class Bridge {
       case 'StreamDown':
         return this.#standing.streamDown(event.reason)
       case 'StreamFailed':
-        return this.#standing.streamFailed(event.reason, event.remedy)
+        return this.#standing.streamFailed(event)
       case 'StreamConflicted':
-        return this.#standing.streamConflicted()
+        return this.#standing.streamConflicted(event.reason)
       case 'PresenceReceived':
         return this.#presenceReceived(event.from, event.isAvailable)
       case 'OwnNodesMade':
@@ -225,12 +225,14 @@ export class Bridge {
       case 'SubscribeFailed':
         return this.#members.subscribeFailed(event.member, event.failure)
       case 'BatchReceived':
+        if (event.batch.entries.length > 0) this.#window.giveWay()
         return this.#members.batchReceived(event)
       case 'BatchPublished':
         return this.#feed.published(event.sequence)
       case 'BatchFailed':
         return this.#feed.failed(event.sequence, event.failure)
       case 'PageReceived':
+        this.#window.giveWay()
         return this.#members.pageReceived(event.token, event.from, event.page)
       case 'PullFailed':
         return this.#members.pullFailed(event.token, event.failure)
@@ -317,6 +319,7 @@ export class Bridge {
 
   #servePage(request: number, from: string, query: PageQuery): void {
     if (!this.#admits(request, from)) return
+    this.#window.giveWay()
     const status = this.#statusForPeers
     if (status.phase !== 'ready') {
       const page = { ...status, entries: [], isLast: true }

@@ -13,6 +13,9 @@ const maxRestMs = 5_000
 /** A change is on its way to the peers first: on a server with one thread they would wait for this write. */
 const behindMs = 100
 const leastRestMs = 20
+/** While states pass between the members, all windows together take some fifth of the server's time, not most of it. */
+const busyFactor = 4
+const busyMs = 1_000
 
 export class Window {
   /** Message counts first: a joiner reads those of an absent member there (rule 22). */
@@ -21,6 +24,7 @@ export class Window {
   #writing: Key | undefined
   #writingSinceMs = 0
   #itemCap = Infinity
+  #busyUntilMs = -Infinity
 
   constructor(
     private readonly context: Context,
@@ -35,7 +39,13 @@ export class Window {
     return this.#dirty.message_waiting.size + this.#dirty.device_state.size
   }
 
+  /** States pass between the members: on a server with one thread they wait for whatever is written here. */
+  giveWay(): void {
+    this.#busyUntilMs = this.context.nowMs + busyMs
+  }
+
   change(kind: Kind, id: string): void {
+    this.giveWay()
     this.#dirty[kind].add(keyOf(kind, id))
     const isAtRest = this.#writing === undefined && !this.context.agenda.has('window-rest')
     if (this.#isOpen && isAtRest) this.#rest(behindMs)
@@ -87,7 +97,8 @@ export class Window {
     const tookMs = this.context.nowMs - this.#writingSinceMs
     this.#writing = undefined
     health(this.context, 'window', 'warning')
-    const restMs = Math.max(tookMs * (1 + this.memberCount()), leastRestMs)
+    const factor = this.context.nowMs < this.#busyUntilMs ? busyFactor : 1
+    const restMs = Math.max(tookMs * (1 + this.memberCount()) * factor, leastRestMs)
     this.#rest(Math.min(restMs, maxRestMs))
   }
 

@@ -179,6 +179,7 @@ describe('the snapshot served', () => {
 })
 
 describe('the window', () => {
+  const query = { max: 1 }
   const eid = eidOf(1)
   const kind = 'device_state'
 
@@ -191,12 +192,33 @@ describe('the window', () => {
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/1', 'INUSE'))
-    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(199)
-    // Alone in the cluster it rests twice as long as the write took.
+    dialogue.pass(100).post({ type: 'WindowWritten' }).pass(799)
     expect(dialogue.take('writeWindow')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/2', 'BUSY'))
   })
+
+  it.each<[string, number, (dialogue: Dialogue) => unknown]>([
+    ['nothing passes', 3 * 900, () => undefined],
+    ['states of a peer pass', 5_000, (dialogue) => dialogue.batch(2, 2, device('x', 'BUSY'))],
+    [
+      'a peer reads the table',
+      5_000,
+      (dialogue) => dialogue.post({ type: 'PageRequested', request: 1, from: fullJidOf(2), query }),
+    ],
+  ])(
+    'rests three times as long as a write took with one peer, and longer the more passes: %s (rule 26)',
+    (_what, restMs, passes) => {
+      const dialogue = new Dialogue().ready().joined(2)
+      dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/2', 'BUSY').pass(100)
+      dialogue.pass(900).clear()
+      passes(dialogue)
+      dialogue.post({ type: 'WindowWritten' }).pass(restMs - 1)
+      expect(dialogue.take('writeWindow')).toEqual([])
+      dialogue.pass(1)
+      expect(dialogue.takeOne('writeWindow').entry).toEqual(device('PJSIP/2', 'BUSY'))
+    },
+  )
 
   it('is swept of what is not so after the fence, and given what it lacks (rule 26)', () => {
     const dialogue = new Dialogue().found(device('a', 'INUSE'), device('b', 'BUSY'))
