@@ -18,8 +18,9 @@ import type { Check } from './check.js'
 export const checks: readonly Check[] = [
   bridgeCheck,
   portsCheck,
-  asteriskModulesCheck,
+  // Before what the console says: it may be another Asterisk's.
   entityIdCheck,
+  asteriskModulesCheck,
   asteriskEndpointCheck,
   asteriskPublicationsCheck,
   asteriskSipCheck,

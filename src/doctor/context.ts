@@ -114,6 +114,16 @@ export class Surroundings implements DoctorContext {
   }
 }
 
+/** As `overview`, and `undefined` too where the bridge cannot be asked, which another check tells. */
+export async function overviewIfAny(context: DoctorContext): Promise<OverviewAnswer | undefined> {
+  try {
+    return await context.overview()
+  } catch (error) {
+    if (error instanceof Unchecked) return undefined
+    throw error
+  }
+}
+
 async function askOverview(controlSocket: string): Promise<OverviewAnswer | undefined> {
   let answer
   try {

@@ -8,12 +8,17 @@ import {
 } from '../../src/doctor/checks/asterisk-endpoint.js'
 import { judgeModules, judgeVersion } from '../../src/doctor/checks/asterisk-modules.js'
 import { judgeRunning, judgeTrial } from '../../src/doctor/checks/asterisk-sip.js'
-import { judgeEntityId } from '../../src/doctor/checks/entity-id.js'
+import { judgeEntityId, judgeOther } from '../../src/doctor/checks/entity-id.js'
+import type { DoctorContext } from '../../src/doctor/context.js'
+import { askOwnConsole, otherConsole } from '../../src/doctor/own-console.js'
 import { Secret } from '../../src/config/secret.js'
 
 const listen = { host: '127.0.0.1', port: 5070 }
 const asterisk = { host: '127.0.0.1', port: 5060 }
 const side = { resource: 'hintbridge', listen }
+
+const settingsWith = (eid: string): string =>
+  `  System name:                 \n  Entity ID:                   ${eid}\n`
 
 describe('the version of Asterisk', () => {
   it.each([
@@ -74,26 +79,67 @@ describe('the modules', () => {
 })
 
 describe('the entity ID', () => {
-  const settings = (eid: string): string =>
-    `  System name:                 \n  Entity ID:                   ${eid}\n`
-
   it.each([
-    ['as configured', '02:00:00:00:00:0a', '02:00:00:00:00:0a', undefined, 'ok'],
-    ['where none is known yet', '02:00:00:00:00:0a', undefined, undefined, 'ok'],
-    ['that is empty', '00:00:00:00:00:00', undefined, undefined, 'broken'],
-    ['other than configured', '02:00:00:00:00:0b', '02:00:00:00:00:0a', undefined, 'broken'],
-    ['other than learnt', '02:00:00:00:00:0b', undefined, '02:00:00:00:00:0a', 'warning'],
-  ])('%s is judged', (_, text, configured, learnt, severity) => {
-    const config = configured === undefined ? {} : { eid: configured }
-    const finding = judgeEntityId(settings(text), config, configured ?? learnt, true)
+    ['is fine', '02:00:00:00:00:0a', true, 'ok'],
+    ['is fine where asterisk.conf cannot be read', '02:00:00:00:00:0a', undefined, 'ok'],
+    ['that is empty is none', '00:00:00:00:00:00', true, 'broken'],
+  ])('%s', (_, eid, isSetInFile, severity) => {
+    const finding = judgeEntityId(settingsWith(eid), isSetInFile)
     expect(finding.severity).toBe(severity)
     expect(finding.remedy === undefined).toBe(severity === 'ok')
   })
 })
 
+describe('a console with another entity ID than the bridge goes by', () => {
+  const [mine, theirs] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']
+  const contextOf = (self?: object, learnt = mine): DoctorContext =>
+    ({
+      console: (command: string) =>
+        Promise.resolve(command === 'core show settings' ? settingsWith(theirs) : 'theirs'),
+      overview: () => Promise.resolve(self && { self }),
+      eid: () => learnt,
+    }) as unknown as DoctorContext
+  const config = { console: ['asterisk'] }
+
+  it('is surely that of another Asterisk where the fence of the own one is back', async () => {
+    const self = { eid: mine, isAsteriskFound: true, isFenced: true }
+    const other = await otherConsole(contextOf(self))
+    expect(other).toEqual({ eid: theirs, expected: mine, isSure: true })
+    expect(other && judgeOther(other, config)).toMatchObject({
+      severity: 'warning',
+      text: expect.stringMatching(/^'asterisk' is the console of another Asterisk/) as unknown,
+      remedy: expect.stringMatching(/asterisk\.console, such as \[asterisk, -C, /) as unknown,
+    })
+  })
+
+  it.each([
+    ['configured', mine, 'broken'],
+    ['learnt', undefined, 'warning'],
+  ])('may be that of another where that is only %s, which is said first', async (_, eid, word) => {
+    const other = await otherConsole(contextOf())
+    expect(other).toEqual({ eid: theirs, expected: mine, isSure: false })
+    expect(
+      other && judgeOther(other, { ...config, ...(eid !== undefined && { eid }) }),
+    ).toMatchObject({
+      severity: word,
+      remedy: expect.stringMatching(
+        /^if several Asterisks .* asterisk\.console.*; else /,
+      ) as unknown,
+    })
+  })
+
+  it('is asked nothing more, for what it says would be put on the own Asterisk', async () => {
+    await expect(askOwnConsole(contextOf(), 'module show')).rejects.toMatchObject({
+      message: `the console may be that of another Asterisk: it says ${theirs}, not ${mine}`,
+      remedy: 'see entity-id',
+    })
+    expect(await askOwnConsole(contextOf(undefined, theirs), 'module show')).toBe('theirs')
+  })
+})
+
 describe('an entity ID that asterisk.conf does not name', () => {
   it('is a note, as it changes with the machine', () => {
-    const finding = judgeEntityId('  Entity ID:  52:54:00:12:34:56\n', {}, undefined, false)
+    const finding = judgeEntityId(settingsWith('52:54:00:12:34:56'), false)
     expect(finding).toMatchObject({
       severity: 'note',
       remedy: expect.stringMatching(

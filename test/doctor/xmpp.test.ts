@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compileTrust } from '../../src/config/jid.js'
 import { judgeBridge } from '../../src/doctor/checks/bridge.js'
 import { judgeClock } from '../../src/doctor/checks/clock.js'
-import { judgeCertificate, judgeLogins } from '../../src/doctor/checks/login.js'
+import { judgeCertificate, judgeLogins, judgeStream } from '../../src/doctor/checks/login.js'
 import { type BridgeView, judgeMembers } from '../../src/doctor/checks/members.js'
 import { judgeRefusal, judgeTrial } from '../../src/doctor/checks/nodes.js'
 import { judgePubsub } from '../../src/doctor/checks/pubsub-service.js'
@@ -35,6 +35,19 @@ describe('a login', () => {
   it('that fails at one service of several is a warning', () => {
     const logins = [{ service: 'xmpp://a:5222', failure }, isIn('xmpp://b:5222')]
     expect(severities(judgeLogins(logins))).toEqual(['warning', 'ok'])
+  })
+
+  it('that works where the bridge has no stream says what the bridge says, and is not told of twice else', () => {
+    const problems = [{ key: 'stream', text: 'the XMPP stream is down: closed' }]
+    expect(judgeStream([isIn('xmpp://a:5222')], problems)).toMatchObject([
+      {
+        check: 'login',
+        severity: 'broken',
+        text: 'the account is let in, and yet the bridge says: the XMPP stream is down: closed',
+      },
+    ])
+    expect(judgeStream([{ service: 'xmpp://a:5222', failure }], problems)).toEqual([])
+    expect(judgeStream([isIn('xmpp://a:5222')], [])).toEqual([])
   })
 })
 
@@ -281,7 +294,29 @@ describe('a running bridge', () => {
         severity: 'ok',
         text: 'it runs and is in sync with 1 of 3 peers (pbx-c dead, pbx-d refused)',
       },
+      { severity: 'warning' },
     ])
+  })
+
+  it('warns of a dead peer, with the way to forget it, and of none that has left', () => {
+    const members = [
+      { name: 'vm', jid: 'pbx-c@a', life: 'dead', reason: 'its stream ended' },
+      { name: 'vm', jid: 'pbx-d@a', life: 'gone', reason: 'it said goodbye' },
+    ]
+    expect(judgeBridge(overview({ members })).slice(1)).toEqual([
+      {
+        check: 'bridge',
+        severity: 'warning',
+        text: 'vm (pbx-c@a) is dead (its stream ended): what its phones do does not show here',
+        remedy:
+          'see whether that machine, its Asterisk and its bridge run; if it is gone for good: hintbridge forget pbx-c@a',
+      },
+    ])
+  })
+
+  it('leaves it to the check of the login to tell that the stream is down', () => {
+    const problems = [{ key: 'stream', severity: 'error', text: 'the XMPP stream is down: …' }]
+    expect(severities(judgeBridge(overview({ problems })))).toEqual(['ok'])
   })
 
   it('has its problems told under what they concern, with their own words of remedy', () => {

@@ -110,6 +110,19 @@ describe.each(xmppServers)('$kind', ({ start }) => {
       expect(exitCode).toBe(1)
       const fences = findings.filter(({ check }) => check === 'asterisk-sip')
       expect(fences.map(({ severity }) => severity)).toEqual(['ok', 'ok'])
+
+      await a.bridge.logs(/"msg":"member is dead/)
+      const ofPeer = await diagnose(a.configFile)
+      expect(ofPeer.bad).toEqual([
+        expect.objectContaining({
+          check: 'bridge',
+          severity: 'warning',
+          remedy: expect.stringMatching(
+            /^see whether that machine, .*hintbridge forget pbx-b@example\.org$/,
+          ) as unknown,
+        }),
+      ])
+      expect(ofPeer.exitCode).toBe(1)
     } finally {
       await b.startBridge()
       await cluster.awaitReady()
@@ -129,6 +142,48 @@ describe.each(xmppServers)('$kind', ({ start }) => {
       })
     } finally {
       changeSettings(a.configFile, { 'asterisk.console': a.asterisk.consoleFile })
+    }
+  })
+
+  test("at another Asterisk's console says so first, and judges nothing by it", async () => {
+    changeSettings(a.configFile, { 'asterisk.console': b.asterisk.consoleFile })
+    try {
+      const { exitCode, bad, findings } = await diagnose(a.configFile)
+      expect(bad).toEqual([
+        {
+          check: 'entity-id',
+          severity: 'warning',
+          text: expect.stringMatching(
+            / is the console of another Asterisk: it says 02:.*:0b, /,
+          ) as unknown,
+          remedy: expect.stringContaining("the bridge's own in asterisk.console") as unknown,
+        },
+      ])
+      expect(exitCode).toBe(1)
+      const ofConsole = findings.filter(({ check }) => /^asterisk-[mep]/.test(check))
+      expect(ofConsole.map(({ severity }) => severity)).toEqual(['note', 'note', 'note'])
+    } finally {
+      changeSettings(a.configFile, { 'asterisk.console': a.asterisk.consoleFile })
+    }
+  })
+
+  test('without the XMPP server says so once, with the remedy, and nothing bad of Asterisk', async () => {
+    await cluster.server.stop()
+    try {
+      await a.awaitProblem('stream')
+      const { exitCode, bad, findings } = await diagnose(a.configFile)
+      expect(exitCode).toBe(2)
+      expect(bad.map(({ check, severity }) => `${check} ${severity}`)).toEqual([
+        'bridge warning',
+        'login broken',
+      ])
+      expect(bad[1]?.remedy).toBeDefined()
+      expect(findings).toContainEqual(
+        expect.objectContaining({ check: 'asterisk-sip', severity: 'ok' }),
+      )
+    } finally {
+      await cluster.server.start()
+      await cluster.awaitReady()
     }
   })
 

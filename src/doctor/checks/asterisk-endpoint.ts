@@ -3,6 +3,7 @@ import type { SipConfig } from '../../config/config.js'
 import { formatHostPort, type HostPort } from '../../config/host-port.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
+import { askOwnConsole } from '../own-console.js'
 
 const findings = new Findings('asterisk-endpoint')
 
@@ -12,7 +13,7 @@ export const asteriskEndpointCheck: Check = {
   async run(context) {
     const { sip } = context.config.asterisk
     const { resource } = sip
-    const ask = (command: string): Promise<string> => context.console(command)
+    const ask = (command: string): Promise<string> => askOwnConsole(context, command)
     return [
       judgeTransports(await ask('pjsip show transports'), sip.asterisk),
       judgeEndpoint(await ask(`pjsip show endpoint ${resource}`), resource),

@@ -1,5 +1,6 @@
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
+import { askOwnConsole } from '../own-console.js'
 
 /** What the bridge needs of Asterisk, and what for. */
 const needed: readonly (readonly [module: string, purpose: string])[] = [
@@ -16,10 +17,10 @@ const needed: readonly (readonly [module: string, purpose: string])[] = [
 export const asteriskModulesCheck: Check = {
   name: 'asterisk-modules',
   async run(context) {
-    const version = await context.console('core show version')
+    const version = await askOwnConsole(context, 'core show version')
     return [
       judgeVersion(version),
-      ...judgeModules(await context.console('module show like res_pjsip')),
+      ...judgeModules(await askOwnConsole(context, 'module show like res_pjsip')),
     ]
   },
 }

@@ -3,13 +3,14 @@ import { formatHostPort } from '../../config/host-port.js'
 import { readSections, type Section } from '../asterisk-files.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings, Unchecked } from '../finding.js'
+import { askOwnConsole } from '../own-console.js'
 import { includeFile } from './asterisk-endpoint.js'
 
 /** Has Asterisk the publications of both directions, and may only the bridge use them? Its console does not tell; its files do. */
 export const asteriskPublicationsCheck: Check = {
   name: 'asterisk-publications',
   async run(context) {
-    const settings = await context.console('core show settings')
+    const settings = await askOwnConsole(context, 'core show settings')
     const folder = /^\s*Configuration directory:\s*(\S.*?)\s*$/m.exec(settings)?.[1]
     if (folder === undefined) throw new Unchecked('Asterisk does not name its configuration folder')
     return judgePublications(read(folder), context.config.asterisk.sip)

@@ -21,12 +21,14 @@ const areas: Readonly<Record<string, string>> = {
   eid: 'entity-id',
   'mailbox-polled': 'mailboxes',
   'mailbox-owners': 'mailboxes',
-  stream: 'login',
   'stream-conflict': 'login',
   nodes: 'nodes',
   window: 'nodes',
   'feed-lag': 'rate',
 }
+
+/** The problem that the check `login` tells, with what its own logins came to. */
+export const streamKey = 'stream'
 
 /** The findings on what a running bridge says of itself; `undefined` where none runs. */
 export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
@@ -37,7 +39,22 @@ export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
   const state = readiness.ready
     ? findings.ok(`it runs and is in sync with ${spellPeers(members)}`)
     : findings.warning(`it runs, but is not in sync: ${readiness.reasons.join('; ')}`)
-  return [...(self.phase === 'leaving' ? [] : [state]), ...problems.map(judgeProblem)]
+  return [
+    ...(self.phase === 'leaving' ? [] : [state]),
+    ...members.flatMap(judgePeer),
+    ...problems.filter(({ key }) => key !== streamKey).map(judgeProblem),
+  ]
+}
+
+/** What is gone for good is `gone` or forgotten, and no fault. */
+function judgePeer({ name, jid, life, reason }: MemberView): Finding[] {
+  if (life !== 'dead') return []
+  return [
+    findings.warning(
+      `${name} (${jid}) is dead${reason === undefined ? '' : ` (${reason})`}: what its phones do does not show here`,
+      `see whether that machine, its Asterisk and its bridge run; if it is gone for good: hintbridge forget ${jid}`,
+    ),
+  ]
 }
 
 /** `1 of 3 peers (pbx-c dead, pbx-d refused)`: who has left is none. */

@@ -2,9 +2,11 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { parseServiceUri } from '../../xmpp/service-uri.js'
+import type { ProblemView } from '../../observe/api.js'
 import type { Check } from '../check.js'
-import type { Login } from '../context.js'
+import { type Login, overviewIfAny } from '../context.js'
 import { type Finding, Findings } from '../finding.js'
+import { streamKey } from './bridge.js'
 
 /** Are the names in `xmpp.service` known? */
 export const dnsCheck: Check = {
@@ -33,7 +35,26 @@ async function resolve(name: string): Promise<Finding> {
 /** Does each service let the account in, over TLS that is good? */
 export const loginCheck: Check = {
   name: 'login',
-  run: async (context) => judgeLogins(await context.logins()),
+  async run(context) {
+    const logins = await context.logins()
+    const overview = await overviewIfAny(context)
+    return [...judgeLogins(logins), ...judgeStream(logins, overview?.problems ?? [])]
+  },
+}
+
+/** The finding where a running bridge has no stream: what keeps all logins out has been told with them. */
+export function judgeStream(
+  logins: readonly Login[],
+  problems: readonly Pick<ProblemView, 'key' | 'text'>[],
+): Finding[] {
+  const problem = problems.find(({ key }) => key === streamKey)
+  if (problem === undefined || !logins.some((login) => 'session' in login)) return []
+  return [
+    new Findings('login').broken(
+      `the account is let in, and yet the bridge says: ${problem.text}`,
+      'it tries again by itself, and at once after: systemctl reload hintbridge',
+    ),
+  ]
 }
 
 /** The findings on the logins; one service of several that fails is a warning, as the bridge goes on to the next. */

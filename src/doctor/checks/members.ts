@@ -8,8 +8,8 @@ import { Refusals } from '../../pubsub/refusals.js'
 import { StanzaError } from '../../xmpp/errors.js'
 import { bareJid } from '../../xmpp/jid.js'
 import type { Check } from '../check.js'
-import { type DoctorContext, requestTimeoutMs } from '../context.js'
-import { type Finding, Findings, Unchecked } from '../finding.js'
+import { overviewIfAny, requestTimeoutMs } from '../context.js'
+import { type Finding, Findings } from '../finding.js'
 
 const findings = new Findings('members')
 
@@ -25,7 +25,7 @@ export const membersCheck: Check = {
     const log = { debug: ignore, info: ignore, error: ignore, warn: note }
     try {
       const items = await readMembers(service, node, new Refusals(log, ignore))
-      const overview = await overviewOf(context)
+      const overview = await overviewIfAny(context)
       return [...broken.map(judgeBroken), ...judgeMembers(items, config, context.eid(), overview)]
     } catch (error) {
       if (!(error instanceof StanzaError)) throw error
@@ -39,16 +39,6 @@ export const membersCheck: Check = {
 }
 
 const ignore = (): void => undefined
-
-/** `undefined` where no bridge runs or it cannot be asked, which another check tells. */
-async function overviewOf(context: DoctorContext): Promise<OverviewAnswer | undefined> {
-  try {
-    return await context.overview()
-  } catch (error) {
-    if (error instanceof Unchecked) return undefined
-    throw error
-  }
-}
 
 function judgeBroken(peer: string): Finding {
   return findings.warning(

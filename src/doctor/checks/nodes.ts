@@ -1,7 +1,7 @@
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
 import { StanzaError } from '../../xmpp/errors.js'
-import { requestTimeoutMs } from '../context.js'
+import { overviewIfAny, requestTimeoutMs } from '../context.js'
 import { type NodeTrial, scratchNodeOf, tryNode } from '../node-trial.js'
 
 /** May this account make nodes, and how do they do? Tried on a node of its own, which nobody else looks at. */
@@ -11,7 +11,7 @@ export const nodesCheck: Check = {
     const { cluster, xmpp } = context.config
     const session = await context.session()
     const service = { iq: session, service: xmpp.pubsub, timeoutMs: requestTimeoutMs }
-    const overview = await context.overview().catch(() => undefined)
+    const overview = await overviewIfAny(context)
     const devices = Math.max(overview?.self.ownDevices ?? 0, overview?.self.ownMailboxes ?? 0)
     try {
       const trial = await tryNode(session, service, scratchNodeOf(cluster, xmpp.jid))
