@@ -144,7 +144,7 @@ export class Daemon {
   reload(config: Config): void {
     this.#config = config
     // Also where the fault was mended on the server: whoever reloads wants it tried.
-    this.#connection?.retryNow()
+    this.#connection?.retryNow({ evenInConflict: true })
     if (!this.#bridge) return
     const settings = this.#settings(this.#bridge.overview().eid)
     const bridge = this.#bridge

@@ -35,9 +35,15 @@ export type ClusterEvent =
   | { readonly type: 'StreamUp'; readonly jid: string }
   | { readonly type: 'StreamDown'; readonly reason: string }
   /** An attempt to connect failed, or the stream ended: why, and what the administrator can do. */
-  | { readonly type: 'StreamFailed'; readonly reason: string; readonly remedy?: string }
-  /** Another bridge uses this JID (rule 20). `StreamDown` follows or preceded. */
-  | { readonly type: 'StreamConflicted' }
+  | {
+      readonly type: 'StreamFailed'
+      readonly reason: string
+      readonly remedy?: string
+      /** The server does not let this account in. */
+      readonly isAccountRefused?: boolean
+    }
+  /** Another bridge uses this JID (rule 20), or its account was removed. `StreamDown` follows or preceded. */
+  | { readonly type: 'StreamConflicted'; readonly reason: string }
   | { readonly type: 'PresenceReceived'; readonly from: string; readonly isAvailable: boolean }
   /** Own nodes exist and their configuration was read back; `windowItems` is the cap on retained items a node. */
   | {

@@ -59,6 +59,12 @@ export class Following {
     peer.isSynced = false
   }
 
+  /** Its full JID or its service is another: what was asked there no longer counts. */
+  moved(peer: Peer): void {
+    this.end(peer)
+    this.lost(peer)
+  }
+
   /** Nothing more is asked for that peer. */
   end(peer: Peer): void {
     this.#asked.delete(peer.jid)
@@ -69,8 +75,7 @@ export class Following {
   streamDown(peers: Iterable<Peer>): void {
     this.#asked.clear()
     for (const peer of peers) {
-      this.end(peer)
-      this.lost(peer)
+      this.moved(peer)
       this.#misses.delete(peer)
     }
   }

@@ -187,18 +187,14 @@ export class Members {
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
     const isNews = hasMoved || peer.item.epoch !== item.epoch
     peer.item = item
-    if (hasMoved) this.#moved(peer)
+    if (hasMoved) {
+      this.#pulls.cancel(peer)
+      this.#following.moved(peer)
+    }
     if (isNews) this.presence.forget(item.jid)
     if (peer.refusal !== undefined) this.#judgeAgain(peer)
     else if (isNews || !peer.isFollowed || peer.life === 'dead' || peer.life === 'unknown')
       this.#meet(peer, false)
-  }
-
-  /** Its full JID or its service is another: what was asked there no longer counts. */
-  #moved(peer: Peer): void {
-    this.#pulls.cancel(peer)
-    this.#following.end(peer)
-    this.#following.lost(peer)
   }
 
   presenceReceived(from: string, isAvailable: boolean): void {
@@ -284,7 +280,11 @@ export class Members {
   reconfigured(): void {
     for (const peer of this.peers) {
       if (this.context.settings.isTrusted(peer.jid)) this.#giving.giveAll(peer)
-      else this.#dismiss(peer, 'it is no longer trusted')
+      else {
+        this.#dismiss(peer, 'it is no longer trusted')
+        // Who is shown presence asks: so it learns that it is refused.
+        this.presence.tellAgain(peer.item.jid)
+      }
     }
   }
 

@@ -16,6 +16,12 @@ export class Presence {
     this.context.emit({ to: 'cluster', do: 'present', jid, isAvailable: true })
   }
 
+  /** Shows itself once more to whom it was told, so that this one asks; the next meeting tells it anew. */
+  tellAgain(jid: string): void {
+    if (!this.#told.delete(jid)) return
+    this.context.emit({ to: 'cluster', do: 'present', jid, isAvailable: true })
+  }
+
   /** Takes note of a trusted JID's presence and answers `available` once. */
   received(from: string, isAvailable: boolean): void {
     if (isAvailable) this.tell(from)

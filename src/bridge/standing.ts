@@ -3,7 +3,7 @@
  * Each step starts when what it needs is there, and starts again when that was lost.
  */
 import { type Context, bareJid, count, health, log } from './context.js'
-import type { Failure, NodeChange } from './events.js'
+import type { BridgeEvent, Failure, NodeChange } from './events.js'
 import type { MemberItem } from './messages.js'
 import { withRemedy } from './remedies.js'
 
@@ -12,6 +12,8 @@ const retryMs = 5_000
 const hopelessRetryMs = 30_000
 /** A burst of changes to nodes is answered once. */
 const disturbedMs = 500
+
+type StreamFailed = Extract<BridgeEvent, { type: 'StreamFailed' }>
 
 export interface StandingOutlets {
   onStreamUp(): void
@@ -52,10 +54,11 @@ export class Standing {
     health(this.context, 'stream', 'error')
     log(this.context, 'info', 'stream is up', { jid })
     count(this.context, 'stream_starts')
-    // The other one waits `stale_after` too, and then takes the JID again.
-    this.#after('conflict-over', 2 * this.context.settings.liveness.staleAfterMs, () =>
-      health(this.context, 'stream-conflict', 'error'),
-    )
+    // The other one waits `stale_after` too, and then takes the JID again; another end of the stream says nothing of it.
+    if (!this.context.agenda.has('conflict-over')) {
+      const { staleAfterMs } = this.context.settings.liveness
+      this.#after('conflict-over', 2 * staleAfterMs, () => this.#endConflict())
+    }
     this.outlets.onStreamUp()
     this.#makeNodes()
   }
@@ -74,19 +77,28 @@ export class Standing {
   }
 
   /** There is no stream, and why: also before there ever was one. */
-  streamFailed(reason: string, remedy?: string): void {
+  streamFailed({ reason, remedy, isAccountRefused = false }: StreamFailed): void {
     if (this.jid !== undefined) return
+    // So it was no other bridge's conflict, or that one is out too.
+    if (isAccountRefused) this.#endConflict()
     const text = `the XMPP stream is down: ${reason}${remedy === undefined ? '' : `; ${remedy}`}`
     health(this.context, 'stream', 'error', text)
   }
 
-  streamConflicted(): void {
+  /** RFC 6120 §4.9.3.3; COMPAT ejabberd: so it also ends the stream of an account that is removed. */
+  streamConflicted(reason: string): void {
     this.context.agenda.cancel('conflict-over')
     const text =
-      `another bridge uses the JID ${this.context.settings.jid} with this EID and has ended the stream. ` +
-      `Give each bridge its own account and each Asterisk its own entityid.`
+      `the server ended the stream with ${reason}: either another bridge uses the JID ${this.context.settings.jid} with ` +
+      `this EID, then give each bridge its own account and each Asterisk its own entityid; or the account was removed, ` +
+      `then make it again`
     health(this.context, 'stream-conflict', 'error', text)
-    log(this.context, 'error', 'another bridge uses this JID')
+    log(this.context, 'error', 'the server ended the stream with conflict', { reason })
+  }
+
+  #endConflict(): void {
+    this.context.agenda.cancel('conflict-over')
+    health(this.context, 'stream-conflict', 'error')
   }
 
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */

@@ -76,10 +76,17 @@ export class ClusterEdge {
     this.queries.start()
     connection.on('online', (jid) => post({ type: 'StreamUp', jid }))
     connection.on('offline', (failure) => this.onOffline(failure))
-    connection.on('failed', ({ message, remedy }) =>
-      post({ type: 'StreamFailed', reason: message, ...(remedy !== undefined && { remedy }) }),
+    connection.on('failed', ({ message, remedy, reaction }) =>
+      post({
+        type: 'StreamFailed',
+        reason: message,
+        remedy,
+        ...(reaction === 'credentials' && { isAccountRefused: true }),
+      }),
     )
-    connection.on('conflicted', () => post({ type: 'StreamConflicted' }))
+    connection.on('conflicted', ({ message }) =>
+      post({ type: 'StreamConflicted', reason: message }),
+    )
     connection.on('message', (message) => this.onMessage(message))
     connection.on('presence', (presence) => this.onPresence(presence))
   }

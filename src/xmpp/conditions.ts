@@ -50,7 +50,7 @@ export type StreamReaction = 'retry' | 'next' | 'slow' | 'credentials' | 'confli
 export interface StreamRow {
   readonly reaction: StreamReaction
   /** What the administrator can do. */
-  readonly remedy?: string
+  readonly remedy: string
 }
 
 const checkPassword: StreamRow = {
@@ -74,15 +74,29 @@ const checkOffer: StreamRow = {
   reaction: 'slow',
   remedy: 'let the server offer SCRAM-SHA-256, SCRAM-SHA-1, or PLAIN over TLS',
 }
+const seeServer = 'see whether the XMPP server runs, and what its log says'
 /** The server does not work just now; another of the list may. */
-const leaveServer: StreamRow = { reaction: 'next' }
+const leaveServer: StreamRow = { reaction: 'next', remedy: seeServer }
+const startServer: StreamRow = {
+  reaction: 'retry',
+  remedy: 'start the XMPP server, or correct xmpp.service, which is to name its client port',
+}
+const checkName: StreamRow = {
+  reaction: 'retry',
+  remedy: 'correct the name in xmpp.service, or see why it cannot be resolved',
+}
+const checkNetwork: StreamRow = {
+  reaction: 'retry',
+  remedy: 'see whether xmpp.service is right, and the network and firewalls on the way there',
+}
 
 /** Every condition with a row of its own; all others are tried again with backoff. */
 export const streamRows: Readonly<Record<string, StreamRow>> = {
   // RFC 6120 §4.9.3
   conflict: {
     reaction: 'conflict',
-    remedy: 'give every bridge an account and an Asterisk entity ID of its own',
+    remedy:
+      'give every bridge an account and an Asterisk entity ID of its own, or make the account again if it was removed',
   },
   'connection-timeout': leaveServer,
   'host-gone': checkDomain,
@@ -96,7 +110,7 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
       'wrong passwords, correct the password, then lift the ban (ejabberd: ejabberdctl unban_ip ADDRESS)',
   },
   'remote-connection-failed': leaveServer,
-  reset: { reaction: 'retry' },
+  reset: { reaction: 'retry', remedy: seeServer },
   'resource-constraint': {
     reaction: 'next',
     remedy: "raise the server's limit on sessions for this account",
@@ -114,11 +128,18 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   'mechanism-too-weak': checkOffer,
   'not-authorized': checkPassword,
   'temporary-auth-failure': leaveServer,
+  // The system's
+  EAI_AGAIN: checkName,
+  ECONNREFUSED: startServer,
+  EHOSTUNREACH: checkNetwork,
+  ENETUNREACH: checkNetwork,
+  ENOTFOUND: checkName,
+  ETIMEDOUT: checkNetwork,
   // Ours
   certificate: checkCertificate,
   'certificate-date': checkExpiry,
   /** The stream or its connection was closed without a reason. */
-  closed: { reaction: 'retry' },
+  closed: { reaction: 'retry', remedy: seeServer },
   'no-mechanism': checkOffer,
   'server-signature': {
     reaction: 'slow',
@@ -138,11 +159,11 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   },
 }
 
+const unknown: StreamRow = { reaction: 'retry', remedy: seeServer }
+
 /** What to do when a stream ended with that condition; unknown ones are tried again. */
 export function streamRow(condition: string): StreamRow {
-  return Object.hasOwn(streamRows, condition)
-    ? (streamRows[condition] ?? { reaction: 'retry' })
-    : { reaction: 'retry' }
+  return Object.hasOwn(streamRows, condition) ? (streamRows[condition] ?? unknown) : unknown
 }
 
 const dateCodes: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'])

@@ -57,8 +57,8 @@ interface ConnectionEvents {
   offline: [StreamFailure]
   /** The end of a stream, or an attempt that failed in another way than the last one at that service. */
   failed: [StreamFailure]
-  /** Another client took the JID, or holds it. */
-  conflicted: []
+  /** Another client took the JID or holds it, or its account was removed. */
+  conflicted: [StreamFailure]
   message: [Element]
   presence: [Element]
 }
@@ -93,7 +93,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private readonly stopping = new AbortController()
   /** Of the present attempt: aborted, no wait follows it. */
   private retry = new AbortController()
-  /** The wait is for another bridge (rule 20): no new password ends it. */
+  /** The wait is for another bridge, as far as is known (rule 20). */
   private isConflictWait = false
   private current: ConnectionStatus = { state: 'offline' }
   private stream: XmppStream | undefined
@@ -174,9 +174,12 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.stream?.end(new StreamFailure('silent', reason))
   }
 
-  /** Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. */
-  retryNow(): void {
-    if (this.current.state === 'online' || this.isConflictWait) return
+  /**
+   * Tries at once, and tells what fails anew: what the connection needs, its password say, has changed. A wait that another
+   * bridge may be the cause of (rule 20) ends only with `evenInConflict`: it takes the JID from that one.
+   */
+  retryNow({ evenInConflict = false } = {}): void {
+    if (this.current.state === 'online' || (this.isConflictWait && !evenInConflict)) return
     this.backoff.reset()
     this.refusals = 0
     this.failuresOfRound = 0
@@ -192,8 +195,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     while (!signal.aborted) {
       this.retry = new AbortController()
       const delayMs = await this.live()
-      const ends = this.isConflictWait ? [signal] : [signal, this.retry.signal]
-      await sleep(delayMs, AbortSignal.any(ends))
+      await sleep(delayMs, AbortSignal.any([signal, this.retry.signal]))
       this.isConflictWait = false
     }
     if (this.current.state !== 'stopped') this.move({ state: 'stopped' })
@@ -251,13 +253,15 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.stream = undefined
     const isStopping = this.stopping.signal.aborted
     this.isConflictWait = failure.reaction === 'conflict'
+    // What was asked for before the conflict does not shorten the wait for it.
+    if (this.isConflictWait) this.retry = new AbortController()
     const delayMs = isStopping ? 0 : this.delayAfter(failure, wasOnline)
     this.move(
       isStopping ? { state: 'stopped' } : { state: 'waiting', delayMs, reason: failure.message },
     )
     if (wasOnline) this.emit('offline', failure)
     if (!isStopping) this.tell(failure, service, delayMs)
-    if (failure.reaction === 'conflict') this.emit('conflicted')
+    if (failure.reaction === 'conflict') this.emit('conflicted', failure)
     return delayMs
   }
 
@@ -301,7 +305,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
       service: href,
       condition: failure.condition,
       reason: failure.message,
-      ...(failure.remedy === undefined ? {} : { remedy: failure.remedy }),
+      remedy: failure.remedy,
       delayMs: Math.round(delayMs),
     }
     if (this.toldConditions.get(href) === failure.condition) {

@@ -68,7 +68,7 @@ export class Disconnected extends XmppError {
 export class StreamFailure extends XmppError {
   override readonly name = 'StreamFailure'
   readonly reaction: StreamReaction
-  readonly remedy: string | undefined
+  readonly remedy: string
   readonly isTemporary: boolean
 
   constructor(

@@ -18,6 +18,17 @@ function life(dialogue: Dialogue, number = 2): string | undefined {
   return dialogue.bridge.overview().members.find(({ jid }) => jid === jidOf(number))?.life
 }
 
+/** The server has ended the stream with `conflict`. */
+function conflicted(): Dialogue {
+  const reason = 'conflict - User removed'
+  const dialogue = new Dialogue().ready().clear().post({ type: 'StreamDown', reason })
+  return dialogue.post({ type: 'StreamConflicted', reason })
+}
+
+function keysOf(dialogue: Dialogue): string[] {
+  return dialogue.take('health').map(({ key }) => key)
+}
+
 function presence(dialogue: Dialogue, number: number, isAvailable: boolean): Dialogue {
   return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(number), isAvailable })
 }
@@ -159,6 +170,50 @@ describe('a member that refuses this one', () => {
       .post({ type: 'Subscribed', member: jidOf(2) })
       .failAsk('forbidden')
     expect(dialogue.take('log')).toHaveLength(1)
+  })
+})
+
+describe('a member that trust no longer names', () => {
+  const trusting = (isTrusted: BridgeSettings['isTrusted']) => settings(1, { isTrusted })
+  const reload = (dialogue: Dialogue, isTrusted: boolean) =>
+    dialogue.bridge.reconfigure(
+      trusting(() => isTrusted),
+      dialogue.nowMs,
+    )
+  const presence = { to: 'cluster', do: 'present', jid: fullJidOf(2), isAvailable: true }
+
+  it('is shown presence once more, so that it asks and learns that it is refused (rule 18)', () => {
+    const dialogue = joined()
+    expect(reload(dialogue, false)).toContainEqual(presence)
+    dialogue.clear().post({ type: 'StatusRequested', request: 1, from: fullJidOf(2) })
+    expect(dialogue.takeOne('refuse').condition).toBe('forbidden')
+  })
+
+  it('is shown it again when it is named again, and followed at once', () => {
+    const dialogue = joined()
+    reload(dialogue, false)
+    expect(reload(dialogue, true)).toContainEqual({ to: 'cluster', do: 'readMembers' })
+    dialogue.clear().post({ type: 'MembersRead', items: [memberItem(2)] })
+    expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(2), isAvailable: true })
+    expect(dialogue.take('subscribe')).toHaveLength(1)
+  })
+
+  it('is told nothing while the stream is down', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' })
+    expect(reload(dialogue, false)).not.toContainEqual(presence)
+  })
+
+  it('names the remedy where it is this one, and its peer is not given up (rule 21)', () => {
+    const dialogue = joined()
+    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.failAsk('forbidden')
+    expect(dialogue.health(`member:${jidOf(2)}`)).toContain(`name ${jidOf(1)} under trust`)
+    expect(dialogue.batch(2, 2, device('PJSIP/1', 'RINGING')).injected()).toEqual([
+      `${b} PJSIP/1 RINGING`,
+    ])
+    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.answerAsk(2, { sequence: 2 })
+    expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
   })
 })
 
@@ -665,8 +720,31 @@ describe('the own standing', () => {
   })
 
   it('raises an alarm where another bridge uses its JID (rule 20)', () => {
-    const dialogue = new Dialogue().ready().clear().post({ type: 'StreamConflicted' })
-    expect(dialogue.health('stream-conflict')).toContain('its own account')
+    const dialogue = conflicted()
+    expect(dialogue.health('stream-conflict')).toBe(
+      `the server ended the stream with conflict - User removed: either another bridge uses the JID ${jidOf(1)} with this ` +
+        `EID, then give each bridge its own account and each Asterisk its own entityid; or the account was removed, then ` +
+        `make it again`,
+    )
+  })
+
+  it('takes the alarm back when the server refuses the account for another reason', () => {
+    const dialogue = conflicted()
+    const refused = { type: 'StreamFailed', reason: 'not-authorized' } as const
+    dialogue.clear().post({ type: 'StreamFailed', reason: 'connect ECONNREFUSED' })
+    expect(keysOf(dialogue)).toEqual(['stream'])
+    dialogue.post({ ...refused, isAccountRefused: true })
+    expect(keysOf(dialogue)).toEqual(['stream-conflict', 'stream'])
+  })
+
+  it('takes it back twice stale_after after it was let in again, whatever else ended the stream meanwhile', () => {
+    const dialogue = conflicted()
+      .post({ type: 'StreamUp', jid: fullJidOf(1) })
+      .pass(60_000)
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(59_000)
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).pass(999)
+    expect(keysOf(dialogue.clear())).not.toContain('stream-conflict')
+    expect(keysOf(dialogue.pass(1))).toContain('stream-conflict')
   })
 })
 

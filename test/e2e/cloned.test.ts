@@ -60,9 +60,9 @@ describe.each(xmppServers)('$kind', ({ start }) => {
   test('the server lets one of them in; the other says which JID is used twice, and what to do', async () => {
     await clone.startBridge()
     const text = await original.awaitProblem('stream-conflict', true, 15_000)
-    expect(text).toContain(`another bridge uses the JID ${jid()}`)
+    expect(text).toContain(`either another bridge uses the JID ${jid()}`)
     expect(text).toContain('its own account')
-    expect(readFileSync(original.logFile, 'utf8')).toContain('another bridge uses this JID')
+    expect(readFileSync(original.logFile, 'utf8')).toContain('ended the stream with conflict')
     expect(await original.awaitProblem('stream')).toContain('own')
     await clone.awaitReady(1)
   })
@@ -85,7 +85,9 @@ describe.each(xmppServers)('$kind', ({ start }) => {
     // It is online again, but has not been so for long.
     await original.awaitProblem('stream', false)
     await original.awaitProblem('stream-conflict')
-    const lost = readFileSync(original.logFile, 'utf8').match(/another bridge uses this JID/g)
+    const lost = readFileSync(original.logFile, 'utf8').match(
+      /the server ended the stream with conflict"/g,
+    )
     expect(lost).toHaveLength(1)
   })
 

@@ -12,6 +12,9 @@ const lamp = `MWI:${mailbox}`
 /** Far longer than a test: what is withdrawn was withdrawn by a word, not because a stream ended. */
 const grace = '25s'
 
+/** Nothing of this waits for a timer. */
+const atOnceMs = 2_000
+
 describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
   let cluster: Cluster
   let a: Member
@@ -143,10 +146,16 @@ describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
     const undo = edit(b, { trust: ['pbx-b@*'] })
     expect(await reload(b, /.*configuration read again.*/)).toContain('"trust"')
     await b.asterisk.awaitDeviceState('Custom:a', 'UNKNOWN')
+    // A is told, though nothing of B's failed there.
+    const problem = `member:pbx-b@${cluster.server.domain}`
+    expect(await a.awaitProblem(problem, true, atOnceMs)).toContain('under trust')
+    expect(await a.asterisk.deviceState('Custom:b')).toBe('INUSE')
     undo()
     await reload(b, /configuration read again/)
-    await b.asterisk.awaitDeviceState('Custom:a', 'INUSE')
+    await b.asterisk.awaitDeviceState('Custom:a', 'INUSE', atOnceMs)
     await b.asterisk.awaitDeviceState(lamp, 'INUSE')
+    await a.awaitProblem(problem, false, atOnceMs)
+    await Promise.all([a.awaitReady(1, atOnceMs), b.awaitReady(1, atOnceMs)])
   })
 
   test('SIGHUP with a bad file keeps the old configuration and names every problem', async () => {

@@ -355,12 +355,12 @@ describe('a certificate', () => {
   })
 })
 
-it('every row of the table that needs an administrator says what to do', () => {
-  const mute = Object.entries(streamRows).filter(
-    ([, { reaction, remedy }]) => reaction !== 'retry' && reaction !== 'next' && !remedy,
-  )
+it('every row of the table says what to do, and so does what has no row', () => {
+  const mute = Object.entries(streamRows).filter(([, { remedy }]) => !remedy)
   expect(mute).toEqual([])
-  expect(streamRow('constructor')).toEqual({ reaction: 'retry' })
+  expect(streamRow('constructor')).toMatchObject({ reaction: 'retry' })
+  expect(streamRow('constructor').remedy).toContain('XMPP server')
+  expect(streamRow('ECONNREFUSED').remedy).toContain('start the XMPP server')
 })
 
 describe('a new password', () => {
@@ -397,6 +397,17 @@ describe('a new password', () => {
     const peer = await faulty.accept()
     await peer.login()
     expect(passwordOf(/<auth[^>]*>([^<]*)</.exec(peer.transcript)?.[1] ?? '')).toBe('right')
+  })
+
+  it('ends the wait for another bridge where it is to', async () => {
+    connect([faulty])
+    const peer = await onlineAt(faulty)
+    const conflicted = once(connection, 'conflicted')
+    // What was asked for before does not count.
+    peer.fail('conflict')
+    await conflicted
+    connection.retryNow({ evenInConflict: true })
+    await onlineAt(faulty)
   })
 
   it('does not end the wait for another bridge', async () => {

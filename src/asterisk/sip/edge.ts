@@ -267,7 +267,11 @@ export class SipEdge {
   private tellAbsence(reason: string): void {
     const { host, port } = this.options.asterisk
     const where = `${bracketed(host)}:${port}`
-    this.options.health('asterisk', `Asterisk does not answer at ${where}: ${reason}`)
+    this.options.health(
+      'asterisk',
+      `Asterisk does not answer at ${where}: ${reason}; start it, or correct asterisk.sip.asterisk, which is to be the ` +
+        `address of its UDP transport`,
+    )
   }
 
   private find(): void {

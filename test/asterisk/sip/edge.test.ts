@@ -461,7 +461,8 @@ describe('an Asterisk that', () => {
     expect([...problems]).toEqual([])
     clock.pass(500)
     expect(problems.get('asterisk')).toBe(
-      'Asterisk does not answer at 127.0.0.1:5060: no answer to OPTIONS',
+      'Asterisk does not answer at 127.0.0.1:5060: no answer to OPTIONS; start it, or correct asterisk.sip.asterisk, ' +
+        'which is to be the address of its UDP transport',
     )
     wire.refuse()
     expect(problems.get('asterisk')).toContain('ECONNREFUSED')
