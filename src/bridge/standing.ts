@@ -68,6 +68,8 @@ export class Standing {
     this.jid = undefined
     this.windowItems = undefined
     this.#announcedEpoch = undefined
+    // The first reading of the next stream is before its announcement.
+    this.#isAcknowledged = false
     health(this.context, 'stream', 'error', `the XMPP stream is down: ${reason}`)
     log(this.context, 'warn', 'stream is down', { reason })
     for (const timer of ['nodes', 'members', 'disturbed', 'announce']) {

@@ -87,6 +87,18 @@ describe('a member that comes', () => {
     },
   )
 
+  it('announces itself once where its item went with the store while the stream was down (rule 17)', () => {
+    const dialogue = new Dialogue().ready().post({ type: 'StreamDown', reason: 'cut' }).clear()
+    dialogue
+      .post(up)
+      .post({ ...made, wereMissing: true })
+      .post(read)
+    expect(dialogue.take('announce')).toHaveLength(1)
+    // Missing after it was acknowledged, it is published again.
+    dialogue.post({ type: 'Announced' }).pass(60_000).post(read)
+    expect(dialogue.take('announce')).toHaveLength(1)
+  })
+
   it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
     const elsewhere = { ...memberItem(3), service: 'pubsub.example.net' }
     const dialogue = new Dialogue().found().post(up).post(made)
