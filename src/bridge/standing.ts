@@ -91,7 +91,7 @@ export class Standing {
   streamConflicted(reason: string): void {
     this.context.agenda.cancel('conflict-over')
     const text =
-      `the server ended the stream with ${reason}: either another bridge uses the JID ${this.context.settings.jid} with ` +
+      `${reason}: either another bridge uses the JID ${this.context.settings.jid} with ` +
       `this EID, then give each bridge its own account and each Asterisk its own entityid; or the account was removed, ` +
       `then make it again`
     health(this.context, 'stream-conflict', 'error', text)

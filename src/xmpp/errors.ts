@@ -90,7 +90,7 @@ export function toStreamFailure(error: unknown): StreamFailure {
   if (!(error instanceof Error)) return new StreamFailure('undefined-condition', String(error))
   const { condition, code } = error as { condition?: unknown; code?: unknown }
   if (typeof code === 'string') {
-    return new StreamFailure(conditionOfCode(code), error.message, { cause: error })
+    return new StreamFailure(conditionOfCode(code), messageOf(error), { cause: error })
   }
   if (typeof condition === 'string') {
     const isNoMechanism = condition.startsWith('SASL:')
@@ -99,4 +99,12 @@ export function toStreamFailure(error: unknown): StreamFailure {
     })
   }
   return new StreamFailure('undefined-condition', error.message || error.name, { cause: error })
+}
+
+/** That of Node's attempts at several addresses of one name is empty: each has its own. */
+function messageOf(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message
+  return error.errors
+    .map((each) => (each instanceof Error ? each.message : String(each)))
+    .join(', ')
 }

@@ -20,7 +20,7 @@ function life(dialogue: Dialogue, number = 2): string | undefined {
 
 /** The server has ended the stream with `conflict`. */
 function conflicted(): Dialogue {
-  const reason = 'conflict - User removed'
+  const reason = 'the server ended the stream: conflict, User removed'
   const dialogue = new Dialogue().ready().clear().post({ type: 'StreamDown', reason })
   return dialogue.post({ type: 'StreamConflicted', reason })
 }
@@ -722,7 +722,7 @@ describe('the own standing', () => {
   it('raises an alarm where another bridge uses its JID (rule 20)', () => {
     const dialogue = conflicted()
     expect(dialogue.health('stream-conflict')).toBe(
-      `the server ended the stream with conflict - User removed: either another bridge uses the JID ${jidOf(1)} with this ` +
+      `the server ended the stream: conflict, User removed: either another bridge uses the JID ${jidOf(1)} with this ` +
         `EID, then give each bridge its own account and each Asterisk its own entityid; or the account was removed, then ` +
         `make it again`,
     )

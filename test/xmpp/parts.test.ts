@@ -275,6 +275,13 @@ describe('errors', () => {
   it('of sockets keep their code, those of certificates are one condition, their dates another', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
     expect(toStreamFailure(refused)).toMatchObject({ condition: 'ECONNREFUSED', isTemporary: true })
+    // Node's of a name with several addresses says nothing itself.
+    const both = ['::1', '127.0.0.1'].map((host) => new Error(`connect ECONNREFUSED ${host}:5222`))
+    const all = Object.assign(new AggregateError(both), { code: 'ECONNREFUSED' })
+    expect(toStreamFailure(all)).toMatchObject({
+      condition: 'ECONNREFUSED',
+      message: 'connect ECONNREFUSED ::1:5222, connect ECONNREFUSED 127.0.0.1:5222',
+    })
     const expired = Object.assign(new Error('certificate has expired'), {
       code: 'CERT_HAS_EXPIRED',
     })
