@@ -65,11 +65,7 @@ export function judgeLogins(logins: readonly Login[]): Finding[] {
     if ('session' in login) {
       return findings.ok(`${login.service} lets this account in, in ${Math.round(login.tookMs)} ms`)
     }
-    const {
-      message,
-      condition,
-      remedy = 'see that the server runs, and xmpp.service',
-    } = login.failure
+    const { message, condition, remedy } = login.failure
     const text = `${login.service} does not let this account in: ${message} (${condition})`
     return isAnyIn ? findings.warning(text, remedy) : findings.broken(text, remedy)
   })
