@@ -1,5 +1,6 @@
 /** How a member stops, leaves, re-reads its configuration, and learns who its Asterisk is. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Cluster, createCluster } from '../../lab/cluster.js'
 import { changeSettings, hintbridge, type Member } from '../../lab/member.js'
@@ -11,6 +12,9 @@ const lamp = `MWI:${mailbox}`
 
 /** Far longer than a test: what is withdrawn was withdrawn by a word, not because a stream ended. */
 const grace = '25s'
+
+/** A user that is not root. */
+const nobody = 65_534
 
 /** Nothing of this waits for a timer. */
 const atOnceMs = 2_000
@@ -107,10 +111,15 @@ describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
     await share()
   })
 
-  test('leave while no bridge runs does the same', async () => {
+  test('leave while no bridge runs does the same; run as root it leaves the journal to the service’s user', async () => {
     await a.stopBridge()
+    const stateDir = join(dirname(a.configFile), 'state')
+    chownSync(stateDir, nobody, nobody)
     expect(await a.leave()).toContain('leaving in its place')
     await awaitWithdrawal()
+    const owner = statSync(join(stateDir, 'journal')).uid
+    chownSync(stateDir, 0, 0)
+    expect(owner).toBe(nobody)
     await a.startBridge()
     await Promise.all([a.awaitReady(1), b.awaitReady(1)])
   })
