@@ -38,8 +38,6 @@ export type FromSwarm =
       /** States of peers that the members of this process hold, and have injected, together. */
       readonly states: number
       readonly injected: number
-      /** Items of their windows that are still to be written. */
-      readonly unwritten: number
       readonly deaths: number
       /** Members that are in sync with all others. */
       readonly synced: number

@@ -39,23 +39,16 @@ process.on('message', (message: ToSwarm) => {
 })
 
 function look(): void {
-  let [states, injected, unwritten, deaths, synced] = [0, 0, 0, 0, 0]
+  let [states, injected, deaths, synced] = [0, 0, 0, 0]
   for (const member of members) {
-    const {
-      members: peers,
-      injected: given,
-      injectionPending,
-      windowPending,
-      phase,
-    } = member.overview
+    const { members: peers, injected: given, injectionPending, phase } = member.overview
     states += peers.reduce((sum, peer) => sum + peer.states, 0)
     injected += given - injectionPending
-    unwritten += windowPending
     deaths += member.deaths
     const isSynced = peers.length === memberCount - 1 && peers.every((peer) => peer.isSynced)
     if (isSynced && phase === 'ready') synced++
   }
-  tell({ told: 'held', states, injected, unwritten, deaths, synced })
+  tell({ told: 'held', states, injected, deaths, synced })
 }
 
 /** When the member of that EID changes its device of that index. */

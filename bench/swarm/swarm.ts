@@ -54,12 +54,11 @@ export class Swarm {
   /** What stands in all processes together. */
   async look(): Promise<Omit<Told<'held'>, 'told'>> {
     const all = await this.#askAll({ do: 'look' }, 'held')
-    const sum = (key: 'states' | 'injected' | 'unwritten' | 'deaths' | 'synced'): number =>
+    const sum = (key: 'states' | 'injected' | 'deaths' | 'synced'): number =>
       all.reduce((total, held) => total + held[key], 0)
     return {
       states: sum('states'),
       injected: sum('injected'),
-      unwritten: sum('unwritten'),
       deaths: sum('deaths'),
       synced: sum('synced'),
     }
@@ -78,17 +77,6 @@ export class Swarm {
           `of ${memberCount} members ${synced} are in sync, ${states}/${wanted} states held`,
         )
       }
-      await delay(100)
-    }
-  }
-
-  /** Resolves when all windows are written too; throws after `timeoutMs`. */
-  async awaitWritten(timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs
-    for (;;) {
-      const { unwritten } = await this.look()
-      if (unwritten === 0) return
-      if (performance.now() > deadline) throw new Error(`${unwritten} items are not written yet`)
       await delay(100)
     }
   }
