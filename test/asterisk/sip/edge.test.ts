@@ -162,6 +162,24 @@ describe('a PUBLISH of Asterisk', () => {
     ])
   })
 
+  it('is told before it is answered at rest, and after that in a burst', async () => {
+    const order: string[] = []
+    const { clock, wire, publish, hello } = await start({
+      post: (event) => order.push(`${event.type} after ${wire.sent.length} answers`),
+    })
+    hello()
+    publish({ body: deviceBody('PJSIP/1') })
+    for (const pauseMs of [5, 4]) {
+      clock.pass(pauseMs)
+      wire.take()
+      publish({ body: deviceBody('PJSIP/2') })
+    }
+    expect(order.slice(-2)).toEqual([
+      'StateReported after 0 answers',
+      'StateReported after 1 answers',
+    ])
+  })
+
   it('that comes again gets the same octets and does nothing more', async () => {
     const { wire, events, hello } = await start()
     hello()
