@@ -249,7 +249,7 @@ export class ClusterEdge {
 
   private unsubscribe({ service, eid }: CommandOf<'unsubscribe'>): void {
     const node = feedNode(this.options.root, eid)
-    this.held.forget(service, node)
+    this.held.release(service, node)
     // Not answered: the node may be gone with its member, and what still comes from it is judged anyway.
     unsubscribe(this.at(service), node, this.fullJid).catch((error: unknown) => {
       const { reason } = toFailure(`unsubscribe from ${node} at ${service}`, error)

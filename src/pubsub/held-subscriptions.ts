@@ -5,8 +5,11 @@ import type { PubsubService } from './service.js'
 import { subscribe } from './subscribe.js'
 import { subscriptions } from './subscriptions.js'
 
-/** What is known of a subscription that is wanted; `gone`: known to have ended, whatever the service lists. */
-type Standing = 'unknown' | 'held' | 'gone'
+/**
+ * What is known of a subscription. `gone`: known to have ended, whatever the service lists; `released`: this bridge has ended it.
+ * A symbol stands for one subscribe that is under way: its answer counts only while nothing else has come.
+ */
+type Standing = 'unknown' | 'held' | 'gone' | 'released' | symbol
 
 /** To ask saves the service a write: it is not worth a longer wait, ms. */
 const mostWaitMs = 2_000
@@ -21,13 +24,16 @@ export class HeldSubscriptions {
 
   constructor(private readonly log: Log) {}
 
-  /** Subscribes unless it is so already; throws as `subscribe` and `subscriptions` do. */
+  /** Subscribes unless it is so already, or is released meanwhile; throws as `subscribe` and `subscriptions` do. */
   async ensure(service: PubsubService, node: string, jid: string): Promise<void> {
     const ofService = this.of(service.service)
     if (!ofService.has(node)) ofService.set(node, 'unknown')
-    if (ofService.get(node) === 'unknown' && (await this.isSubscribed(service, node, jid))) {
+    if (ofService.get(node) === 'unknown') {
+      const isSubscribed = await this.isSubscribed(service, node, jid)
+      // The unsubscribe has gone out: what were subscribed to after it would stay behind.
+      if (ofService.get(node) === 'released') return
       // Meanwhile it may have gone.
-      if (ofService.get(node) === 'unknown') ofService.set(node, 'held')
+      if (isSubscribed && ofService.get(node) === 'unknown') ofService.set(node, 'held')
     }
     if (ofService.get(node) !== 'held') await this.renew(service, node, jid)
   }
@@ -38,9 +44,10 @@ export class HeldSubscriptions {
    */
   async renew(service: PubsubService, node: string, jid: string): Promise<void> {
     const ofService = this.of(service.service)
-    ofService.set(node, 'gone')
+    const asked = Symbol('asked')
+    ofService.set(node, asked)
     await subscribe(service, node, jid)
-    ofService.set(node, 'held')
+    if (ofService.get(node) === asked) ofService.set(node, 'held')
   }
 
   /** What is held at a service is asked for anew. */
@@ -58,13 +65,23 @@ export class HeldSubscriptions {
 
   /** The subscription is gone, or not to be relied on. */
   forget(service: string, node: string): void {
-    const ofService = this.standings.get(service)
-    if (ofService?.has(node) === true) ofService.set(node, 'gone')
+    // The service says so of what was unsubscribed from, too.
+    if (this.standings.get(service)?.get(node) !== 'released') this.change(service, node, 'gone')
+  }
+
+  /** It is not wanted any more, and the unsubscribe goes out now. */
+  release(service: string, node: string): void {
+    this.change(service, node, 'released')
   }
 
   /** The stream has ended. */
   clear(): void {
     this.standings.clear()
+  }
+
+  private change(service: string, node: string, standing: Standing): void {
+    const ofService = this.standings.get(service)
+    if (ofService?.has(node) === true) ofService.set(node, standing)
   }
 
   private of(service: string): Map<string, Standing> {

@@ -72,9 +72,46 @@ describe('HeldSubscriptions', () => {
     expect(verbs(fake)).toEqual(['? held', '+ held'])
   })
 
+  it('subscribes anew to what was unsubscribed from while the subscribe was under way', async () => {
+    const { fake, held } = setUp()
+    const renewed = held.renew(fake.pubsub, 'new', jid)
+    held.release(at, 'new')
+    await renewed
+    await held.ensure(fake.pubsub, 'new', jid)
+    expect(verbs(fake)).toEqual(['+ new', '+ new'])
+  })
+
+  it('does not take the answer to a former subscribe for that to the present one', async () => {
+    const { fake, held } = setUp()
+    const former = held.renew(fake.pubsub, 'new', jid)
+    held.release(at, 'new')
+    fake.answer = disconnect
+    await expect(held.renew(fake.pubsub, 'new', jid)).rejects.toMatchObject({
+      condition: 'disconnected',
+    })
+    await former
+    fake.answer = () => ''
+    await held.ensure(fake.pubsub, 'new', jid)
+    expect(verbs(fake)).toEqual(['+ new', '+ new', '+ new'])
+  })
+
+  it('does not subscribe to what was unsubscribed from while it was asked for: that would stay behind', async () => {
+    const { fake, held } = setUp()
+    const ensured = held.ensure(fake.pubsub, 'new', jid)
+    held.release(at, 'new')
+    // As the service may say of that.
+    held.forget(at, 'new')
+    await ensured
+    expect(verbs(fake)).toEqual(['? new'])
+    // Who comes back is followed anew, whatever the service lists.
+    await held.ensure(fake.pubsub, 'new', jid)
+    expect(verbs(fake)).toEqual(['? new', '+ new'])
+  })
+
   it('remembers nothing of nodes that it never wanted, however many it is told are gone', async () => {
     const { fake, held } = setUp()
     held.forget(at, 'held')
+    held.release(at, 'held')
     expect(held.knows(at)).toBe(false)
     await held.ensure(fake.pubsub, 'held', jid)
     expect(verbs(fake)).toEqual(['? held'])
