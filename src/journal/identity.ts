@@ -40,7 +40,8 @@ const returnMs = 10 * 60_000
  * had that one already until minutes ago.
  */
 export function keepMovedEntityId(stateDir: string, eid: EntityId, nowMs = Date.now()): boolean {
-  const [present, before] = linesOf(stateDir)
+  // Root must not copy what a link in another user's folder points to: only an EID is kept.
+  const [present, before] = linesOf(stateDir).map(parseEntityId)
   const isReturn = before === eid && nowMs - statSync(join(stateDir, 'eid')).mtimeMs < returnMs
   writeAtomically(join(stateDir, 'eid'), `${eid}\n${present ?? ''}\n`)
   return isReturn

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
@@ -6,7 +6,7 @@ import { type ForgottenEntry, Forgotten } from './forgotten.js'
 import { type JournalEntry, Living } from './living.js'
 import { StateDirLock } from './lock.js'
 import { inStateDir } from './state-dir.js'
-import { writeAtomically } from './write-atomically.js'
+import { replaceAtomically } from './write-atomically.js'
 
 export interface JournalWatch {
   /** Something in the file was not understood and is left out. */
@@ -157,8 +157,7 @@ export class Journal {
     const text = this.entries()
       .map((entry) => `${lineOf(entry)}\n`)
       .join('')
-    writeAtomically(this.#file, text)
-    const fresh = openSync(this.#file, 'a')
+    const fresh = replaceAtomically(this.#file, text)
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
     this.#descriptor = fresh
     this.#lines = this.#living.size

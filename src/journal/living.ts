@@ -30,9 +30,11 @@ export class Living {
 
   /** Says whether it was there. */
   remove({ eid, kind, id }: JournalEntry): boolean {
-    const wasThere = this.#tableOf(eid, kind).delete(id)
-    if (wasThere) this.#size -= 1
-    return wasThere
+    const tables = this.#isUncachable.get(eid)
+    if (tables?.[kind].delete(id) !== true) return false
+    this.#size -= 1
+    if (kinds.every((each) => tables[each].size === 0)) this.#isUncachable.delete(eid)
+    return true
   }
 
   *entries(): Generator<JournalEntry> {

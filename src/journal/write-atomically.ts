@@ -11,9 +11,14 @@ import { dirname } from 'node:path'
 
 /** Replaces a file in one step: a reader sees the old text or the new one, never a part. */
 export function writeAtomically(file: string, text: string): void {
+  closeSync(replaceAtomically(file, text))
+}
+
+/** The same, but gives the descriptor, open for more to be appended: by its path root might open what lies there instead. */
+export function replaceAtomically(file: string, text: string): number {
   const fresh = `${file}.new`
-  writeFresh(fresh, text)
-  renameSync(fresh, file)
+  const descriptor = openFresh(fresh, text)
+  return orClose(descriptor, () => renameSync(fresh, file))
 }
 
 /**
@@ -21,16 +26,32 @@ export function writeAtomically(file: string, text: string): void {
  * work with it later: `leave` may be run as root, the service is not.
  */
 export function writeFresh(file: string, text: string): void {
+  closeSync(openFresh(file, text))
+}
+
+function openFresh(file: string, text: string): number {
   removeIfThere(file)
   // That it must not be there keeps root from following a link which the folder's owner has laid.
-  const descriptor = openSync(file, 'wx', 0o600)
-  try {
+  const descriptor = openSync(file, 'ax', 0o600)
+  return orClose(descriptor, () => {
     if (process.geteuid?.() === 0) giveTo(descriptor, dirname(file))
     writeFileSync(descriptor, text)
-  } finally {
+  })
+}
+
+/** Gives the descriptor when the step is taken, and closes it when that throws. */
+function orClose(descriptor: number, step: () => void): number {
+  try {
+    step()
+    return descriptor
+  } catch (error) {
     closeSync(descriptor)
+    throw error
   }
 }
+
+/** EPERM: it may not; EINVAL: the owner of the folder has no ID in this user namespace (chown(2)). */
+const mayNotGive: ReadonlySet<string | undefined> = new Set(['EPERM', 'EINVAL'])
 
 function giveTo(descriptor: number, folder: string): void {
   const { uid, gid } = statSync(folder)
@@ -38,7 +59,7 @@ function giveTo(descriptor: number, folder: string): void {
     fchownSync(descriptor, uid, gid)
   } catch (error) {
     // A root that may give nothing away, as in some containers and on NFS, is the one that runs the bridge.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+    if (!mayNotGive.has((error as NodeJS.ErrnoException).code)) throw error
   }
 }
 

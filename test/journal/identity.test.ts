@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   keepConfiguredEntityId,
@@ -35,6 +37,14 @@ describe('the kept EID', () => {
     keepConfiguredEntityId(folder, second)
     expect(readEntityId(folder)).toBe(second)
     expect(readFormerEntityId(folder)).toBe(first)
+  })
+
+  it('keeps nothing of a file that is none', () => {
+    const folder = scratchFolder()
+    const file = join(folder, 'eid')
+    writeFileSync(file, 'root:secret\n')
+    keepMovedEntityId(folder, first)
+    expect(readFileSync(file, 'utf8')).toBe(`${first}\n\n`)
   })
 
   it('tells an EID that comes back within 10 minutes from one that comes later', () => {
