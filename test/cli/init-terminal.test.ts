@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -115,6 +116,37 @@ describe('init on a terminal', () => {
     expect(asked.filter((question) => question.startsWith('Accept'))).toHaveLength(2)
     const { sip } = loadConfig(config, {}).config.asterisk
     expect([sip.asterisk.host, sip.insecure]).toEqual(['10.1.1.2', true])
+  })
+
+  it('takes a yes for the file that was named then, and asks for the next one that is there', async () => {
+    const { folder, options, printed, read } = place()
+    await initialise(options)
+    const ours = join(folder, 'asterisk', 'pjsip.conf')
+    writeFileSync(ours, 'ours')
+    const { terminal, asked } = typist({
+      [questions['asterisk-conf'].text]: [ours, join(folder, 'asterisk', 'bridge.conf')],
+      'Replace what is there (yes or no)': ['yes', 'no'],
+    })
+    const given = { ...options.given, 'asterisk-conf': undefined }
+    await initialise({ ...options, given, terminal })
+    expect(asked.filter((question) => question.startsWith('Replace'))).toHaveLength(2)
+    expect(printed.join('\n')).toContain(`${ours} is there already`)
+    expect(read('asterisk/pjsip.conf')).toBe('ours')
+    expect(read('asterisk/bridge.conf')).toContain(read(inFolder('sip.secret')))
+  })
+
+  it('takes a yes for the address that was given then, and asks for each other one', async () => {
+    const { config, options } = place()
+    const { terminal, asked } = typist({
+      [questions.asterisk.text]: ['10.1.1.1:5060'],
+      // The first is where Asterisk itself listens, and so is asked for again after the yes.
+      [questions.listen.text]: ['10.1.1.1:5060', '10.1.1.2:5070', '127.0.0.1:5070'],
+      'Accept that (yes or no)': ['yes', 'yes', 'no'],
+    })
+    await initialise({ ...options, terminal })
+    expect(asked.filter((question) => question.startsWith('Accept'))).toHaveLength(3)
+    const { sip } = loadConfig(config, {}).config.asterisk
+    expect([sip.listen.host, sip.insecure]).toEqual(['127.0.0.1', true])
   })
 
   it('asks again for a password that is empty or cannot be one', async () => {

@@ -109,8 +109,8 @@ export interface Settling {
   readonly print: (line: string) => void
   /** What speaks against the answer to a question, among those that were settled before it. */
   readonly object: (key: QuestionKey, answers: Partial<Answers>) => Objection | undefined
-  /** Called when an objection was answered by its consent; `object` no longer raises it. */
-  readonly consent: (to: Consent) => void
+  /** Called when an objection was answered by its consent; `object` no longer raises it against this answer. */
+  readonly consent: (to: Consent, key: QuestionKey, answer: string) => void
   /** What is wrong with the other options. */
   readonly problems: readonly string[]
 }
@@ -164,7 +164,7 @@ async function askUntilRight(
     if (objection === undefined) return answer
     for (const line of objection.lines) print(`  ${line}`)
     if (objection.consent !== undefined && (await isAccepted(objection.consent, ask)))
-      consent(objection.consent)
+      consent(objection.consent, key, answer)
     else answer = await ask(text, proposed)
   }
 }

@@ -3,7 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { renderAsteriskSide } from '../../config/asterisk-side.js'
 import { parseConfig } from '../../config/load.js'
 import { passwordVariables } from '../../config/secrets.js'
-import { type Answers, type Consent, type GivenOptions, settle } from './answers.js'
+import { Agreements } from './agreements.js'
+import { type Answers, type GivenOptions, settle } from './answers.js'
 import { complaintsAbout, draftConfig } from './draft.js'
 import { askXmppPassword, findSipPassword, readGiven, readXmppPassword } from './given-files.js'
 import { findWrongOptions, objectTo } from './objections.js'
@@ -24,15 +25,13 @@ export interface InitOptions {
 /** Settles all questions, each checked when it is answered, then writes all files; throws an Error and writes nothing else. */
 export async function initialise(options: InitOptions): Promise<void> {
   const { given, terminal, print } = options
-  const agreed = new Set<Consent>()
-  if (given.force === true) agreed.add('force')
-  if (given['insecure-sip'] === true) agreed.add('insecure-sip')
+  const agreed = new Agreements(given)
   const answers = await settle({
     given: definedOf(given),
     ask: terminal?.ask,
     print,
     object: (key, answers) => objectTo(key, answers, given, agreed),
-    consent: (to) => agreed.add(to),
+    consent: (...to) => agreed.add(...to),
     problems: findWrongOptions(options),
   })
   const xmppPassword =
@@ -40,7 +39,8 @@ export async function initialise(options: InitOptions): Promise<void> {
     (await askXmppPassword(options, answers.jid, (password) =>
       complaintsAbout(passwordVariables.xmpp, draftConfig(given, answers), password),
     ))
-  const sip = findSipPassword(secretFile(answers.config, 'sip'), agreed.has('force'))
+  const mayKeep = agreed.has('force', 'config', answers.config)
+  const sip = findSipPassword(secretFile(answers.config, 'sip'), mayKeep)
   const files = planFiles(given, answers, agreed, xmppPassword, sip.password)
   const isReplaced = files.some(({ path }) => options.isPresent(path))
   writeFiles(files)
@@ -56,11 +56,13 @@ function definedOf(given: GivenOptions): Partial<Answers> {
 function planFiles(
   given: GivenOptions,
   answers: Answers,
-  agreed: ReadonlySet<Consent>,
+  agreed: Agreements,
   xmppPassword: string,
   sipPassword: string,
 ): PlannedFile[] {
-  const draft = { ...draftConfig(given, answers), isSipInsecure: agreed.has('insecure-sip') }
+  const addresses = ['asterisk', 'listen'] as const
+  const isSipInsecure = addresses.some((key) => agreed.has('insecure-sip', key, answers[key]))
+  const draft = { ...draftConfig(given, answers), isSipInsecure }
   // What init writes must load: the same checks as `run` makes have the last word.
   const { sip } = parseConfig(renderConfig(draft), {
     environment: {

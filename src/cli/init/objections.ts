@@ -1,7 +1,8 @@
 /** What speaks against an answer, found when it is given: files in the way, addresses off loopback, and all that the loader checks. */
 import { isLoopback, parseHostPort } from '../../config/host-port.js'
 import { passwordVariables } from '../../config/secrets.js'
-import type { Answers, Consent, GivenOptions, Objection, QuestionKey } from './answers.js'
+import type { Agreements } from './agreements.js'
+import type { Answers, GivenOptions, Objection, QuestionKey } from './answers.js'
 import { complaintsAbout, draftConfig } from './draft.js'
 import { passwordNeeded, readXmppPassword } from './given-files.js'
 import type { InitOptions } from './initialise.js'
@@ -33,16 +34,19 @@ export function objectTo(
   key: QuestionKey,
   answers: Partial<Answers>,
   given: GivenOptions,
-  agreed: ReadonlySet<Consent>,
+  agreed: Agreements,
 ): Objection | undefined {
   const answer = answers[key] ?? ''
+  const mayReplace = agreed.has('force', key, answer)
   if (key === 'config')
-    return objectToFiles(Object.values<Target>(bridgeTargets(given, answer)), agreed)
+    return objectToFiles(Object.values<Target>(bridgeTargets(given, answer)), mayReplace)
   if (key === 'asterisk-conf') {
     const target = asteriskTarget(answer)
     const others = answers.config === undefined ? {} : bridgeTargets(given, answers.config)
     const isTwice = Object.values<Target>(others).some(({ path }) => path === target.path)
-    return isTwice ? { lines: [`${target.path} is named twice`] } : objectToFiles([target], agreed)
+    return isTwice
+      ? { lines: [`${target.path} is named twice`] }
+      : objectToFiles([target], mayReplace)
   }
   const exposed = objectToExposure(key, answer, agreed)
   if (exposed !== undefined) return exposed
@@ -54,14 +58,11 @@ export function objectTo(
   return lines.length > 0 ? { lines } : undefined
 }
 
-function objectToFiles(
-  targets: readonly Target[],
-  agreed: ReadonlySet<Consent>,
-): Objection | undefined {
+function objectToFiles(targets: readonly Target[], mayReplace: boolean): Objection | undefined {
   const obstacles = findObstacles(targets)
   if (obstacles.length > 0) return { lines: obstacles }
   const present = findPresent(targets)
-  if (present.length === 0 || agreed.has('force')) return undefined
+  if (present.length === 0 || mayReplace) return undefined
   return { lines: present.map((path) => `${path} is there already`), consent: 'force' }
 }
 
@@ -69,7 +70,7 @@ function objectToFiles(
 function objectToExposure(
   key: QuestionKey,
   answer: string,
-  agreed: ReadonlySet<Consent>,
+  agreed: Agreements,
 ): Objection | undefined {
   const address = parseHostPort(answer)
   if (address === undefined || isLoopback(address.host)) return undefined
@@ -77,7 +78,8 @@ function objectToExposure(
     const way = 'set http.listen and http.password_file in the configuration afterwards'
     return { lines: [`'${answer}' must be a loopback address; for another, ${way}`] }
   }
-  if ((key !== 'asterisk' && key !== 'listen') || agreed.has('insecure-sip')) return undefined
+  if (key !== 'asterisk' && key !== 'listen') return undefined
+  if (agreed.has('insecure-sip', key, answer)) return undefined
   const danger = `'${answer}' is not a loopback address, and SIP is not encrypted: whoever is on the way reads who talks, and may set lamps`
   const where = key === 'asterisk' ? ' and listens on 0.0.0.0' : ''
   const advice = `127.0.0.1 is right where Asterisk runs on this machine${where}`

@@ -1,9 +1,12 @@
 import {
-  chmodSync,
-  chownSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
   mkdirSync,
+  openSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -39,9 +42,27 @@ function stageFile({
   const folder = dirname(stage)
   if (!belongsToFolder) mkdirSync(folder, { recursive: true, mode: 0o755 })
   rmSync(stage, { force: true })
-  writeFileSync(stage, text, { mode, flag: 'wx' })
-  const replaced = statSync(path, { throwIfNoEntry: false })
-  const owner = replaced ?? (belongsToFolder ? statSync(folder) : undefined)
-  if (owner !== undefined && process.getuid?.() === 0) chownSync(stage, owner.uid, owner.gid)
-  chmodSync(stage, mode | ((replaced?.mode ?? 0) & groupReads)) // whatever the umask took away
+  // Only the descriptor is used from here: at the path the folder's owner may have laid a link for root to follow.
+  const descriptor = openSync(stage, 'wx', mode)
+  try {
+    writeFileSync(descriptor, text)
+    const replaced = statSync(path, { throwIfNoEntry: false })
+    const owner = replaced ?? (belongsToFolder ? statSync(folder) : undefined)
+    if (owner !== undefined && process.getuid?.() === 0) giveTo(owner, descriptor, path)
+    fchmodSync(descriptor, mode | ((replaced?.mode ?? 0) & groupReads)) // whatever the umask took away
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function giveTo({ uid, gid }: Stats, descriptor: number, path: string): void {
+  try {
+    fchownSync(descriptor, uid, gid)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new Error(
+      `${path}: cannot be given to user ${uid} and group ${gid} (${code}): run this where root may do so`,
+      { cause },
+    )
+  }
 }
