@@ -207,7 +207,7 @@ export class Bridge {
       case 'OwnNodesFailed':
         return this.#standing.nodesFailed(event.failure)
       case 'OwnNodesDeleted':
-        return this.#departure.clusterLeft()
+        return this.#departure.clusterLeft(event.failures)
       case 'Announced':
         return this.#standing.announced()
       case 'AnnounceFailed':

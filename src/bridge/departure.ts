@@ -9,6 +9,14 @@ const statesPerSecond = 1_500
 /** Peers to whom the goodbye is a question (they hold another epoch) get their answer within this. */
 const lingerMs = 1_000
 
+const unreached =
+  'the XMPP server was not reached, the own nodes remain there: run leave again when it answers'
+const unconfirmed =
+  `the XMPP server did not say within ${clusterMs / 1_000} s that the own nodes are deleted: ` +
+  'run leave again when it answers'
+const notTakenBack =
+  'Asterisk did not take back all that was injected: run leave again when it answers, or restart it'
+
 export interface DepartureOutlets {
   /**
    * Deletes the own nodes and tells the peers; `clusterLeft` is to follow. `offline`: the stream is down. `another's`: the
@@ -21,7 +29,9 @@ export class Departure {
   #isBegun = false
   #isClusterLeft = false
   #isAsteriskLeft = false
-  readonly #failures: string[] = []
+  /** What each side failed in. A late answer takes the place of a missing one. */
+  #leftInCluster: readonly string[] = []
+  #leftInAsterisk: readonly string[] = []
 
   constructor(
     private readonly context: Context,
@@ -38,10 +48,7 @@ export class Departure {
     log(this.context, 'info', 'leaving for good')
     this.#after('leave-cluster', clusterMs, () => this.#deleteNodes())
     this.#after('leave-asterisk', asteriskMs + (1_000 * states) / statesPerSecond, () => {
-      this.#failures.push(
-        'Asterisk did not take back all that was injected: run leave again when it answers, or restart it',
-      )
-      this.asteriskLeft()
+      this.asteriskLeft([notTakenBack])
     })
   }
 
@@ -49,15 +56,18 @@ export class Departure {
     this.#after('leave-cluster', lingerMs, () => this.#deleteNodes())
   }
 
-  clusterLeft(): void {
+  /** With what was left behind there, and what to do about it. */
+  clusterLeft(failures: readonly string[] = []): void {
     if (!this.#isBegun) return
     this.context.agenda.cancel('leave-cluster')
+    this.#leftInCluster = failures
     this.#isClusterLeft = true
     this.#end()
   }
 
-  asteriskLeft(): void {
+  asteriskLeft(failures: readonly string[] = []): void {
     this.context.agenda.cancel('leave-asterisk')
+    this.#leftInAsterisk = failures
     this.#isAsteriskLeft = true
     this.#end()
   }
@@ -65,20 +75,16 @@ export class Departure {
   #deleteNodes(): void {
     const outcome = this.outlets.deleteNodes()
     if (outcome === 'deleting') {
-      this.#after('leave-cluster', clusterMs, () => this.clusterLeft())
+      this.#after('leave-cluster', clusterMs, () => this.clusterLeft([unconfirmed]))
       return
     }
-    if (outcome === 'offline') {
-      this.#failures.push(
-        'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
-      )
-    }
-    this.clusterLeft()
+    this.clusterLeft(outcome === 'offline' ? [unreached] : [])
   }
 
   #end(): void {
     if (this.#isClusterLeft && this.#isAsteriskLeft) {
-      this.context.emit({ to: 'observe', do: 'left', failures: this.#failures })
+      const failures = [...this.#leftInCluster, ...this.#leftInAsterisk]
+      this.context.emit({ to: 'observe', do: 'left', failures })
     }
   }
 

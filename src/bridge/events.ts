@@ -53,7 +53,8 @@ export type ClusterEvent =
       readonly wereMissing?: boolean
     }
   | { readonly type: 'OwnNodesFailed'; readonly failure: Failure }
-  | { readonly type: 'OwnNodesDeleted' }
+  /** `failures`: what was left behind at the service and why, with what the administrator can do. */
+  | { readonly type: 'OwnNodesDeleted'; readonly failures?: readonly string[] }
   | { readonly type: 'Announced' }
   | { readonly type: 'AnnounceFailed'; readonly failure: Failure }
   /** All items of `ROOT/members`. */

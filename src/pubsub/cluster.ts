@@ -10,6 +10,7 @@ import type { Log } from '../xmpp/connection.js'
 import type { StreamFailure } from '../xmpp/errors.js'
 import { attempt, toFailure } from './failure.js'
 import { HeldSubscriptions } from './held-subscriptions.js'
+import { failuresOfLeave, logLeft } from './left-behind.js'
 import { readNotification } from './notifications.js'
 import {
   deleteNodesOf,
@@ -171,36 +172,34 @@ export class ClusterEdge {
   }
 
   private deleteOwnNodes(): void {
-    const { root, entityId, jid, post } = this.options
-    void deleteOwnNodes(this.own, root, entityId, jid).then((errors) => {
-      this.leftBehind(errors)
-      post({ type: 'OwnNodesDeleted' })
+    const { root, service, entityId, jid, post, log } = this.options
+    void deleteOwnNodes(this.own, root, entityId, jid).then((left) => {
+      logLeft(log, service, left, { isLeaving: true })
+      post({ type: 'OwnNodesDeleted', failures: failuresOfLeave(service, left) })
     })
   }
 
   private deleteNodesOf({ eid }: CommandOf<'deleteNodesOf'>): void {
-    void deleteNodesOf(this.own, this.options.root, eid).then((errors) => this.leftBehind(errors))
+    const { root, service, log } = this.options
+    void deleteNodesOf(this.own, root, eid).then((left) =>
+      logLeft(log, service, left, { isLeaving: false }),
+    )
   }
 
   private retractItem(): void {
-    const { root, jid } = this.options
-    void retractItem(this.own, root, jid).then((errors) => this.leftBehind(errors))
+    const { root, service, jid, log } = this.options
+    void retractItem(this.own, root, jid).then((left) =>
+      logLeft(log, service, left, { isLeaving: false }),
+    )
   }
 
   /** Retracts the item of a member that is forgotten; gives why it could not, `undefined` where it is not there now. */
   async retractItemOf(member: string, timeoutMs: number): Promise<Failure | undefined> {
     const { root, service } = this.options
     const pubsub = { ...this.at(service), timeoutMs }
-    const [error] = await retractItem(pubsub, root, member)
-    if (error === undefined) return undefined
-    return toFailure(`retract ${member} from ${membersNode(root)} at ${service}`, error)
-  }
-
-  private leftBehind(errors: readonly unknown[]): void {
-    for (const error of errors) {
-      const { reason } = toFailure('delete', error)
-      this.options.log.warn({ reason }, 'an own node or item was left behind')
-    }
+    const [left] = await retractItem(pubsub, root, member)
+    if (left === undefined) return undefined
+    return toFailure(`retract ${member} from ${membersNode(root)} at ${service}`, left.error)
   }
 
   private announce({ item }: CommandOf<'announce'>): void {

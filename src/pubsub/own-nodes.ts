@@ -4,6 +4,7 @@ import { feedNode, membersNode, windowNode } from '../nodes/names.js'
 import { StanzaError } from '../xmpp/errors.js'
 import type { FormFields } from './data-form.js'
 import { dropNode } from './drop-node.js'
+import type { LeftBehind } from './left-behind.js'
 import { makeNode, type WantedNode } from './make-node.js'
 import { retract } from './retract.js'
 import type { PubsubService } from './service.js'
@@ -74,47 +75,57 @@ export async function makeMembers(service: PubsubService, root: string): Promise
   }
 }
 
-/** Deletes own nodes and retracts the member item; what fails is left for the administrator, and given back. */
+/** Deletes own nodes and retracts the member item; gives back what was left behind. */
 export async function deleteOwnNodes(
   service: PubsubService,
   root: string,
   eid: EntityId,
   memberId: string,
-): Promise<unknown[]> {
-  return failuresOf([
-    retract(service, membersNode(root), memberId),
-    ...deletions(service, root, eid),
-  ])
+): Promise<LeftBehind[]> {
+  return leftOf([retraction(service, root, memberId), ...deletions(service, root, eid)])
 }
 
-/** Retracts the member item, and nothing else; gives back what failed. */
+/** Retracts the member item, and nothing else; gives it back where it was left behind. */
 export async function retractItem(
   service: PubsubService,
   root: string,
   memberId: string,
-): Promise<unknown[]> {
-  return failuresOf([retract(service, membersNode(root), memberId)])
+): Promise<LeftBehind[]> {
+  return leftOf([retraction(service, root, memberId)])
 }
 
-/** Deletes the nodes of an EID and leaves the member item alone; gives back what failed. */
+/** Deletes the nodes of an EID and leaves the member item alone; gives back what was left behind. */
 export async function deleteNodesOf(
   service: PubsubService,
   root: string,
   eid: EntityId,
-): Promise<unknown[]> {
-  return failuresOf(deletions(service, root, eid))
+): Promise<LeftBehind[]> {
+  return leftOf(deletions(service, root, eid))
 }
 
-function deletions(service: PubsubService, root: string, eid: EntityId): Promise<void>[] {
+/** One that is under way. */
+interface Removal extends Omit<LeftBehind, 'error'> {
+  readonly removed: Promise<void>
+}
+
+function retraction(service: PubsubService, root: string, memberId: string): Removal {
+  const node = membersNode(root)
+  return { node, item: memberId, removed: retract(service, node, memberId) }
+}
+
+function deletions(service: PubsubService, root: string, eid: EntityId): Removal[] {
   const nodes = [feedNode(root, eid), ...kinds.map((kind) => windowNode(root, eid, kind))]
-  return nodes.map((node) => dropNode(service, node))
+  return nodes.map((node) => ({ node, removed: dropNode(service, node) }))
 }
 
-async function failuresOf(tasks: readonly Promise<void>[]): Promise<unknown[]> {
-  const results = await Promise.allSettled(tasks)
-  return results.flatMap((result) =>
-    result.status === 'rejected' && !isAbsent(result.reason) ? [result.reason as unknown] : [],
+async function leftOf(removals: readonly Removal[]): Promise<LeftBehind[]> {
+  const left = removals.map(({ removed, ...what }) =>
+    removed.then(
+      () => [],
+      (error: unknown) => (isAbsent(error) ? [] : [{ ...what, error }]),
+    ),
   )
+  return (await Promise.all(left)).flat()
 }
 
 /** What is not there need not be taken away. */

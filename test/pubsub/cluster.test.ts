@@ -390,13 +390,56 @@ describe('the subscription to members', () => {
 })
 
 describe('leaving', () => {
-  it('is told as done whatever happens, with what was left behind in the log', async () => {
-    service.answer = ({ text }) =>
-      text.includes('<retract') ? refuse('item-not-found') : refuse('forbidden', 'auth')
+  const feed = `asterisk/${eidB}/feed`
+  const windows = [`asterisk/${eidB}/device_state`, `asterisk/${eidB}/message_waiting`]
+
+  it('is told as done where nothing is left, also where it was not there', async () => {
+    service.answer = ({ text }) => (text.includes('<retract') ? refuse('item-not-found') : '')
     expect(await perform({ to: 'cluster', do: 'deleteOwnNodes' })).toEqual([
-      { type: 'OwnNodesDeleted' },
+      { type: 'OwnNodesDeleted', failures: [] },
     ])
+    expect(warned).toEqual([])
+  })
+
+  it('tells what was left behind, each cause once, with what to do', async () => {
+    service.answer = ({ text }) => {
+      if (text.includes('<retract') || text.includes('feed"')) throw new RequestTimeout(own, 1_000)
+      return refuse('forbidden', 'auth')
+    }
+    const reason = `failed to delete what it had at ${own}`
+    const silence = `${reason}: no answer from ${own} within 1000 ms: run leave again when it answers`
+    expect(await perform({ to: 'cluster', do: 'deleteOwnNodes' })).toEqual([
+      {
+        type: 'OwnNodesDeleted',
+        failures: [
+          `the item pbx-b@example.org of asterisk/members, ${feed}: ${silence}`,
+          expect.stringMatching(
+            `^${windows.join(', ')}: ${reason}: forbidden: what of this is there has to be deleted by the account that made it `,
+          ),
+        ],
+      },
+    ])
+  })
+
+  it('names in the log each node and item that was left behind, with what to do', async () => {
+    service.answer = () => refuse('internal-server-error', 'wait')
+    await perform({ to: 'cluster', do: 'deleteOwnNodes' })
+    const reason = `failed to delete it at ${own}: internal-server-error`
+    const remedy = 'run leave again when it answers'
+    expect(warned).toEqual([
+      { node: 'asterisk/members', item: 'pbx-b@example.org', reason, remedy },
+      ...[feed, ...windows].map((node) => ({ node, reason, remedy })),
+    ])
+  })
+
+  it('does not send who goes on to run leave for the nodes of a former EID', async () => {
+    service.answer = () => refuse('internal-server-error', 'wait')
+    await perform({ to: 'cluster', do: 'deleteNodesOf', eid: eidA })
     expect(warned).toHaveLength(3)
+    expect(warned[0]).toMatchObject({
+      node: `asterisk/${eidA}/feed`,
+      remedy: expect.stringContaining('by an administrator of that service') as unknown,
+    })
   })
 
   it('retracts the item of a forgotten member; what is not there is gone, else it says why', async () => {

@@ -16,13 +16,16 @@ export type Answer = (asked: Asked) => string
 
 export class FakeService implements IqSender {
   readonly asked: Asked[] = []
+  /** How long each answer would have been waited for, ms. */
+  readonly timeoutsMs: number[] = []
   answer: Answer = () => ''
   /** It takes requests and answers none. */
   isMute = false
 
-  request(to: string, type: 'get' | 'set', payload: Element): Promise<Element> {
+  request(to: string, type: 'get' | 'set', payload: Element, timeoutMs: number): Promise<Element> {
     const asked = { to, type, text: payload.toString() }
     this.asked.push(asked)
+    this.timeoutsMs.push(timeoutMs)
     if (this.isMute) return new Promise(() => undefined)
     return new Promise((resolve) => {
       resolve(parse(`<iq type='result' from='${to}'>${this.answer(asked)}</iq>`))

@@ -10,6 +10,7 @@ import { publish } from '../../src/pubsub/publish.js'
 import { retract } from '../../src/pubsub/retract.js'
 import { subscribe } from '../../src/pubsub/subscribe.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
+import { RequestTimeout } from '../../src/xmpp/errors.js'
 import { disconnect, FakeService, pubsubText, refuse } from './fake-service.js'
 
 const pubsubXmlns = 'xmlns="http://jabber.org/protocol/pubsub"'
@@ -229,6 +230,20 @@ describe('dropping a node', () => {
         `<subscription jid="a@b/c" subscription="none"/><subscription jid="d@e" subscription="none"/></subscriptions></pubsub>`,
       deletion,
     ])
+  })
+
+  it('waits a second for each of the two at most, so that the deletion goes out in any case', async () => {
+    const fake = new FakeService()
+    fake.answer = ({ type, text }) => {
+      if (text.includes('<delete')) return ''
+      if (type === 'set') throw new RequestTimeout('pubsub.example.org', 1_000)
+      return pubsubText(`<subscriptions><subscription jid='a@b/c'/></subscriptions>`, '#owner')
+    }
+    await dropNode({ ...fake.pubsub, timeoutMs: 10_000 }, 'n')
+    expect(fake.timeoutsMs).toEqual([1_000, 1_000, 10_000])
+    expect(dialogue(fake).at(-1)).toBe(deletion)
+    await dropNode({ ...fake.pubsub, timeoutMs: 200 }, 'n')
+    expect(fake.timeoutsMs.slice(3)).toEqual([200, 200, 200])
   })
 
   it('goes on where those cannot be ended, and fails as the deletion does', async () => {
