@@ -76,6 +76,7 @@ export class Bridge {
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
     const outlets = {
+      onStates: () => this.#window.giveWay(),
       onFeedQuiet: () => this.#standing.readMembersSoon(),
       onIdentityJudged: (hasYielded: boolean) => this.#identityJudged(hasYielded),
       onIdentityRefused: (wasIn: boolean) => this.#identityRefused(wasIn),
@@ -89,7 +90,7 @@ export class Bridge {
       onStreamUp: () => this.#members.streamUp(),
       onStreamDown: () => this.#streamDown(),
       onMembersRead: (items) => this.#members.membersRead(items),
-      onDisturbed: () => this.#members.resubscribe(),
+      onFeedsDoubted: () => this.#members.resubscribe(),
       onProgress: () => this.#advance(),
       onNodesLost: () => this.#window.close(),
     })
@@ -219,13 +220,12 @@ export class Bridge {
       case 'MemberItemReceived':
         return this.#memberItemReceived(event.item)
       case 'NodeDisturbed':
-        return this.#standing.nodeDisturbed(event.change)
+        return this.#nodeDisturbed(event)
       case 'Subscribed':
-        return this.#members.subscribed(event.member)
+        return this.#members.subscribed(event)
       case 'SubscribeFailed':
-        return this.#members.subscribeFailed(event.member, event.failure)
+        return this.#members.subscribeFailed(event, event.failure)
       case 'BatchReceived':
-        if (event.batch.entries.length > 0) this.#window.giveWay()
         return this.#members.batchReceived(event)
       case 'BatchPublished':
         return this.#feed.published(event.sequence)
@@ -290,6 +290,19 @@ export class Bridge {
     if (isStranger && isAvailable) this.#standing.readMembersSoon()
   }
 
+  /** What somebody loses who is no member here, or has left, is nobody's loss; a feed is lost to those that follow it. */
+  #nodeDisturbed({ node, change }: Extract<BridgeEvent, { type: 'NodeDisturbed' }>): void {
+    if (this.#standing.jid === undefined) return
+    const [owner, what] = node.split('/').slice(-2)
+    const isPeers = what !== 'members' && owner !== this.#context.settings.eid
+    if (isPeers && owner !== undefined) {
+      if (!this.#members.hasHolder(owner)) return
+      const isUnfollowed = change === 'deleted' || change === 'unsubscribed'
+      if (what === 'feed' && isUnfollowed) this.#members.resubscribe(owner)
+    }
+    this.#standing.nodeDisturbed(change)
+  }
+
   #localChanged(entry: FeedEntry, before?: StateEntry): void {
     const { settings, isWatched } = this.#context
     if (isWatched) tellChange(this.#context, { ...settings, isOwn: true }, entry, before)
@@ -348,12 +361,12 @@ export class Bridge {
   #windowRead(event: Extract<BridgeEvent, { type: 'WindowRead' }>): void {
     const { eid, kind, entries, broken } = event
     if (eid === this.#context.settings.eid) this.#window.read(kind, entries, broken)
-    else this.#members.retainedRead(eid, entries)
+    else this.#members.retained.received(eid, entries)
   }
 
   #windowUnread(eid: EntityId): void {
     if (eid === this.#context.settings.eid) this.#window.unread()
-    else this.#members.retainedUnread(eid)
+    else this.#members.retained.failed(eid)
   }
 
   #streamDown(): void {

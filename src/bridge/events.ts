@@ -1,6 +1,6 @@
 /** What happens to the bridge. Edges post these, past tense, to one queue; `Bridge.handle` takes them in order. */
 import type { Batch, Page, PageQuery, MemberItem, Status } from './messages.js'
-import type { Kind, StateEntry } from './state.js'
+import type { EntityId, Kind, StateEntry } from './state.js'
 
 /** Why something failed, as the edge classified it: the XMPP condition or SIP status, and whether to try again. */
 export interface Failure {
@@ -29,6 +29,14 @@ export type AsteriskEvent =
   | { readonly type: 'AsteriskVersionLearnt'; readonly version: string }
   /** ECONNREFUSED, or 12 s of silence to OPTIONS (rule 7). */
   | { readonly type: 'AsteriskLost'; readonly reason: string }
+
+/** A feed as the `subscribe` named it: what its member says of itself may be another by the time of the answer. */
+export interface FeedAt {
+  /** Bare JID. */
+  readonly member: string
+  readonly service: string
+  readonly eid: EntityId
+}
 
 /** From the XMPP server and, through it, the peers. Items and IQs have been decoded strictly by the codecs. */
 export type ClusterEvent =
@@ -62,11 +70,11 @@ export type ClusterEvent =
   | { readonly type: 'MembersUnread'; readonly failure: Failure }
   /** One item of `ROOT/members`, pushed. */
   | { readonly type: 'MemberItemReceived'; readonly item: MemberItem }
-  /** An item or node went away (retract, purge, delete), on any node of the cluster. */
+  /** An item or node went away (retract, purge, delete), on any node of the cluster: `ROOT/members` or `ROOT/EID/kind`. */
   | { readonly type: 'NodeDisturbed'; readonly node: string; readonly change: NodeChange }
-  /** Subscribed (or found subscribed) to the feed of the member with that bare JID. */
-  | { readonly type: 'Subscribed'; readonly member: string }
-  | { readonly type: 'SubscribeFailed'; readonly member: string; readonly failure: Failure }
+  /** Subscribed (or found subscribed) to that feed. */
+  | ({ readonly type: 'Subscribed' } & FeedAt)
+  | ({ readonly type: 'SubscribeFailed'; readonly failure: Failure } & FeedAt)
   /**
    * A batch from a feed node. `eid` is the one in the node's name (the batch's own is checked to equal it by the codec's
    * caller), `service` the pubsub service that sent it, `publisher` the bare or full JID that the server shows, if any.

@@ -12,6 +12,8 @@ import type { Troubles } from './troubles.js'
 const firstRetryMs = 500
 /** … up to this, which is what any other failure waits. */
 const retryMs = 5_000
+/** A feed that went may be about to be made again, and a burst of changes to it is answered once. */
+const disturbedMs = 500
 
 export class Following {
   /** JIDs whose feed is being asked for. */
@@ -48,9 +50,17 @@ export class Following {
   failed(peer: Peer, failure: Failure): void {
     this.#asked.delete(peer.jid)
     this.lost(peer)
-    if (peer.life === 'dead') return
+    // Nor is one that was refused meanwhile asked for anything.
+    if (peer.life === 'dead' || peer.refusal !== undefined) return
     this.troubles.raise(peer.jid, 'feed', withRemedy(failure, 'feed', this.context.settings))
     this.#retry(peer, failure)
+  }
+
+  /** The feed, or the subscription to it, may be gone (rule 19). */
+  disturbed(peer: Peer): void {
+    this.lost(peer)
+    const atMs = this.context.nowMs + disturbedMs
+    this.context.agenda.set(timer(peer), atMs, () => this.follow(peer, true))
   }
 
   /** What the feed tells no longer comes, or may not: a peer that is not followed is not in sync. */

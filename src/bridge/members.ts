@@ -8,7 +8,7 @@ import { Census } from './census.js'
 import { Claims } from './claims.js'
 import { type Context, bareJid, count, log, refused } from './context.js'
 import { Departed, type DepartedMember } from './departed.js'
-import type { Failure } from './events.js'
+import type { Failure, FeedAt } from './events.js'
 import { Following } from './following.js'
 import { Forgetting, type ForgottenMember } from './forgetting.js'
 import { Former } from './former.js'
@@ -18,12 +18,13 @@ import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
 import { OwnAbsence } from './own-absence.js'
-import { type Peer, absences, mayTakeRetained } from './peer.js'
+import { type Peer, absences } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
+import { Retained } from './retained.js'
 import { Rivals } from './rivals.js'
 import { Roster } from './roster.js'
-import type { EntityId, StateEntry } from './state.js'
+import type { EntityId } from './state.js'
 import { Troubles } from './troubles.js'
 import { Vitality } from './vitality.js'
 
@@ -33,6 +34,8 @@ const syncingRetryMs = 1_000
 const forbiddenRetryMs = 60_000
 
 export interface MembersOutlets {
+  /** States of a peer have come in. */
+  onStates(): void
   /** A peer's feed is silent: its node, and `members` with it, may be gone without a word. */
   onFeedQuiet(): void
   /** The own EID is this member's; `hasYielded`: it was before, and another's meanwhile. */
@@ -44,6 +47,7 @@ export interface MembersOutlets {
 export class Members {
   readonly presence: Presence
   readonly rivals: Rivals
+  readonly retained: Retained
   readonly #asks: Asks
   readonly #following: Following
   readonly #pulls: Pulls
@@ -97,6 +101,7 @@ export class Members {
     }
     this.forgetting = new Forgetting(context, parts, forgotten)
     this.presence = new Presence(context)
+    this.retained = new Retained(context, this.#roster)
     this.rivals = new Rivals(context, this.#asks, this.presence, {
       onJudged: (hasYielded) => outlets.onIdentityJudged(hasYielded),
       onRefused: (wasIn) => outlets.onIdentityRefused(wasIn),
@@ -220,6 +225,7 @@ export class Members {
       this.#depart(peer, 'it said goodbye')
       return
     }
+    if (batch.entries.length > 0) this.outlets.onStates()
     const outcome = this.#arrivals.apply(peer, batch)
     if (batch.epoch === peer.replica.epoch) this.#vitality.heard(peer)
     if (outcome === 'gap') this.#pulls.restart(peer)
@@ -242,8 +248,8 @@ export class Members {
     this.#asks.failed(token, failure)
   }
 
-  subscribed(jid: string): void {
-    const peer = this.#roster.get(jid)
+  subscribed(feed: FeedAt): void {
+    const peer = this.#roster.ownerOf(feed)
     if (!peer) return
     const isNews = this.#following.confirmed(peer)
     // What was answered before this may lack a change that only its followers were told.
@@ -251,29 +257,25 @@ export class Members {
     else this.#inquireAnew(peer)
   }
 
-  subscribeFailed(jid: string, failure: Failure): void {
-    const peer = this.#roster.get(jid)
+  subscribeFailed(feed: FeedAt, failure: Failure): void {
+    const peer = this.#roster.ownerOf(feed)
     if (!peer || failure.condition === 'disconnected') return
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
-    this.#inquire(peer)
+    if (peer.refusal === undefined) this.#inquire(peer)
     this.#following.failed(peer, failure)
   }
 
-  /** What an absent member's retained node holds (rule 22). */
-  retainedRead(eid: EntityId, entries: readonly StateEntry[]): void {
-    const peer = this.#roster.holder(eid)
-    if (peer?.life === 'dead' && mayTakeRetained(peer)) peer.replica.takeRetained(entries)
+  /** Feeds may be gone without a word: all of them, or those of that EID. */
+  resubscribe(eid?: EntityId): void {
+    for (const peer of this.peers) {
+      const isConcerned = eid === undefined || peer.eid === eid
+      if (isConcerned && peer.refusal === undefined) this.#following.disturbed(peer)
+    }
   }
 
-  /** It could not be read: the next look at `members` tries again. */
-  retainedUnread(eid: EntityId): void {
-    const peer = this.#roster.holder(eid)
-    if (peer?.life === 'dead' && peer.replica.size === 0) peer.isRetainedUnread = true
-  }
-
-  /** Nodes were disturbed: subscriptions may be gone. */
-  resubscribe(): void {
-    for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, true)
+  /** Has anybody here that EID? */
+  hasHolder(eid: EntityId): boolean {
+    return this.#roster.holder(eid) !== undefined
   }
 
   /** The configuration was read again: trust and filters may have changed. */
@@ -336,6 +338,7 @@ export class Members {
     }
     if (!this.#mayHold(peer, status)) return false
     peer.isBelieved = true
+    peer.isRefusing = false
     this.#vitality.heard(peer)
     if (status.phase === 'ready') return true
     this.#vitality.heldBack(peer)
@@ -369,6 +372,7 @@ export class Members {
   #unanswered(peer: Peer, failure: Failure): void {
     if (failure.condition === 'disconnected' || this.#roster.get(peer.jid) !== peer) return
     if (failure.condition === 'forbidden') {
+      peer.isRefusing = true
       const remedy = `name ${this.context.settings.jid} under trust in its configuration`
       this.#troubles.raise(peer.jid, 'refuses', `it refuses this member: ${remedy}`)
       this.#pulls.requestLater(peer, forbiddenRetryMs)
@@ -379,7 +383,7 @@ export class Members {
         peer.life = 'dead'
         peer.reason = failure.reason
         this.#following.end(peer)
-        this.#readRetained(peer)
+        this.retained.read(peer)
         if (absences.has(failure.condition)) this.#census.releaseDevices(peer)
         return
       case 'alive':
@@ -388,17 +392,9 @@ export class Members {
         this.#pulls.requestLater(peer)
         return
       case 'dead':
-        if (peer.isRetainedUnread) this.#readRetained(peer)
+        if (peer.isRetainedUnread) this.retained.read(peer)
         return
     }
-  }
-
-  #readRetained(peer: Peer): void {
-    if (!mayTakeRetained(peer)) return
-    peer.isRetainedUnread = false
-    const { service, eid } = peer.item
-    const kind = 'message_waiting'
-    this.context.emit({ to: 'cluster', do: 'readWindow', member: peer.jid, service, eid, kind })
   }
 
   #died(peer: Peer): void {

@@ -15,6 +15,8 @@ export interface MemberOverview {
   readonly reason?: string
   readonly isBelieved: boolean
   readonly refusal?: string
+  /** It answers `forbidden`: its `trust` does not name this member. */
+  readonly isRefusing?: boolean
   /** Its table is complete. */
   readonly isSynced: boolean
   readonly isStale: boolean
@@ -74,6 +76,7 @@ export function memberOverview(peer: Peer): MemberOverview {
     ...(peer.reason !== undefined && { reason: peer.reason }),
     isBelieved: peer.isBelieved,
     ...(peer.refusal !== undefined && { refusal: peer.refusal }),
+    ...(peer.isRefusing && { isRefusing: true }),
     isSynced: peer.isSynced,
     isStale: peer.isStale,
     sequence: peer.replica.sequence,
@@ -85,7 +88,10 @@ export function memberOverview(peer: Peer): MemberOverview {
   }
 }
 
-/** Why the member is not in sync yet; none where it is. */
+/**
+ * Why the member is not in sync yet; none where it is. A peer that refuses this one keeps it from nothing: only an
+ * administrator can mend that, and its health warning stands.
+ */
 export function unreadiness(overview: Overview): string[] {
   const reasons: string[] = []
   if (!overview.isAsteriskFound) reasons.push('Asterisk does not answer')
@@ -95,8 +101,8 @@ export function unreadiness(overview: Overview): string[] {
   if (overview.phase === 'syncing' && isListAwaited) {
     if (overview.jid !== undefined) reasons.push('the list of members was not read yet')
   } else if (overview.phase !== 'ready') reasons.push(`this member is ${overview.phase}`)
-  for (const { jid, life, isSynced, refusal } of overview.members) {
-    if (refusal !== undefined || life === 'dead' || isSynced) continue
+  for (const { jid, life, isSynced, refusal, isRefusing = false } of overview.members) {
+    if (refusal !== undefined || isRefusing || life === 'dead' || isSynced) continue
     if (life === 'unknown') reasons.push(`${jid} was not heard yet`)
     else reasons.push(`the states of ${jid} are not complete`)
   }

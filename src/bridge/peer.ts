@@ -27,6 +27,8 @@ export interface Peer {
   isBelieved: boolean
   /** Why it is not believed, where it was refused. */
   refusal: string | undefined
+  /** It answers `forbidden`: its `trust` does not name this member. */
+  isRefusing: boolean
   /** Its device states are held, but no longer given to Asterisk (rules 16 and 23). */
   isStale: boolean
   /** Its service has said, on this stream, that its feed is subscribed to. */

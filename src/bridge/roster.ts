@@ -1,5 +1,6 @@
 /** Who is known, and who holds which EID (rule 18). */
 import type { Context } from './context.js'
+import type { FeedAt } from './events.js'
 import type { MemberItem } from './messages.js'
 import type { Peer } from './peer.js'
 import { Replica } from './replica.js'
@@ -32,6 +33,12 @@ export class Roster {
     return this.#peers.get(jid)
   }
 
+  /** Whose feed that is; nobody's where its member has another by now: what is said of it says nothing of that one. */
+  ownerOf({ member, service, eid }: FeedAt): Peer | undefined {
+    const peer = this.#peers.get(member)
+    return peer?.item.service === service && peer.eid === eid ? peer : undefined
+  }
+
   add(item: MemberItem): Peer {
     const peer: Peer = {
       jid: item.id,
@@ -41,6 +48,7 @@ export class Roster {
       phase: undefined,
       isBelieved: false,
       refusal: undefined,
+      isRefusing: false,
       isStale: false,
       isFollowed: false,
       isSynced: false,

@@ -19,8 +19,8 @@ export interface StandingOutlets {
   onStreamUp(): void
   onStreamDown(): void
   onMembersRead(items: readonly MemberItem[]): void
-  /** Subscriptions may be gone. */
-  onDisturbed(): void
+  /** The own nodes went without a word: so may the peers' have, and the subscriptions to them. */
+  onFeedsDoubted(): void
   /** Nodes were made, members read: what waited for that may go on. */
   onProgress(): void
   /** The own nodes are gone. */
@@ -136,6 +136,8 @@ export class Standing {
     this.windowItems = undefined
     this.#announcedEpoch = undefined
     this.outlets.onNodesLost()
+    if (this.jid === undefined) return
+    this.outlets.onFeedsDoubted()
     this.#disturbed()
   }
 
@@ -264,13 +266,10 @@ export class Standing {
     this.context.emit({ to: 'cluster', do: 'makeOwnNodes' })
   }
 
-  /** Nodes or subscriptions are gone: makes and subscribes again what is missing (rule 19). */
+  /** Nodes are gone: makes again what is missing, and then reads `members` (rule 19). */
   #disturbed(): void {
     if (this.jid === undefined) return
-    this.#after('disturbed', disturbedMs, () => {
-      this.#makeNodes()
-      this.outlets.onDisturbed()
-    })
+    this.#after('disturbed', disturbedMs, () => this.#makeNodes())
   }
 
   #after(timer: string, delayMs: number, run: () => void): void {

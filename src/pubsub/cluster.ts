@@ -234,15 +234,16 @@ export class ClusterEdge {
 
   private subscribe({ member, service, eid, isAgain }: CommandOf<'subscribe'>): void {
     const node = feedNode(this.options.root, eid)
+    const feed = { member, service, eid }
     this.attempt(
       `subscribe to ${node} at ${service}`,
       async () => {
         const pubsub = this.at(service)
         if (isAgain) await this.held.renew(pubsub, node, this.fullJid)
         else await this.held.ensure(pubsub, node, this.fullJid)
-        return { type: 'Subscribed', member }
+        return { type: 'Subscribed', ...feed }
       },
-      (failure) => ({ type: 'SubscribeFailed', member, failure }),
+      (failure) => ({ type: 'SubscribeFailed', ...feed, failure }),
     )
   }
 

@@ -5,7 +5,7 @@ import { maxEntries } from '../../src/bridge/messages.js'
 import { maxStates, Replica } from '../../src/bridge/replica.js'
 import type { DeviceEntry, DeviceState } from '../../src/bridge/state.js'
 import { takeFitting } from '../../src/bridge/wire.js'
-import { Dialogue, emptyBatch, failed, statusOf } from './harness.js'
+import { Dialogue, emptyBatch, failed, statusOf, subscribedTo } from './harness.js'
 import { device, eidOf, jidOf } from './settings.js'
 
 const storm: readonly DeviceState[] = ['INUSE', 'RINGING', 'BUSY', 'ONHOLD']
@@ -280,7 +280,7 @@ describe('a peer that knows no measure', () => {
           version: '1',
         },
       })
-      bridge.post({ type: 'Subscribed', member: jidOf(number) })
+      bridge.post(subscribedTo(number))
     }
     for (const { token, jid } of bridge.take('ask')) {
       const number = jid.startsWith(jidOf(2)) ? 2 : 3

@@ -349,24 +349,25 @@ export class SimulatedMember {
 
   #subscribe(command: ClusterCommand & { do: 'subscribe' }, stream: Stream): void {
     const { service: server } = this.cluster
-    const { member, eid, isAgain } = command
+    const { member, service, eid, isAgain } = command
+    const feed = { member, service, eid }
     if (!isAgain && stream.knownFeeds.has(eid)) {
-      this.post({ type: 'Subscribed', member })
+      this.post({ type: 'Subscribed', ...feed })
       return
     }
     stream.request(
       this.settings.liveness.heartbeatMs,
-      (reason) => ({ type: 'SubscribeFailed', member, failure: reason }),
+      (reason) => ({ type: 'SubscribeFailed', ...feed, failure: reason }),
       (respond) => {
         if (!server.feeds.has(eid)) {
           const reason = failure('item-not-found', false)
-          respond({ type: 'SubscribeFailed', member, failure: reason })
+          respond({ type: 'SubscribeFailed', ...feed, failure: reason })
           return
         }
         const subscribers = server.subscribers.get(eid) ?? new Set<string>()
         server.subscribers.set(eid, subscribers.add(this.fullJid))
         stream.knownFeeds.add(eid)
-        respond({ type: 'Subscribed', member })
+        respond({ type: 'Subscribed', ...feed })
       },
     )
   }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { Batch } from '../../src/bridge/messages.js'
 import { maxStanzaOctets } from '../../src/bridge/messages.js'
 import { wireOctets } from '../../src/bridge/wire.js'
-import { Dialogue, failed, wordOf } from './harness.js'
-import { device, eidOf, fullJidOf } from './settings.js'
+import { Dialogue, emptyBatch, failed, wordOf } from './harness.js'
+import { device, eidOf, fullJidOf, jidOf } from './settings.js'
 
 function words(batch: Batch): string[] {
   return batch.entries.map(wordOf)
@@ -178,6 +178,9 @@ describe('the snapshot served', () => {
   })
 })
 
+/** One that nobody has announced as a member. */
+const ofStranger = { ...emptyBatch(9, 2), entries: [device('x', 'BUSY')] }
+
 describe('the window', () => {
   const query = { max: 1 }
   const eid = eidOf(1)
@@ -200,6 +203,7 @@ describe('the window', () => {
 
   it.each<[string, number, (dialogue: Dialogue) => unknown]>([
     ['nothing passes', 3 * 900, () => undefined],
+    ['a stranger sends states', 3 * 900, (dialogue) => dialogue.receive(ofStranger, jidOf(9))],
     ['states of a peer pass', 5_000, (dialogue) => dialogue.batch(2, 2, device('x', 'BUSY'))],
     [
       'a peer reads the table',

@@ -1,17 +1,32 @@
 /** Whose feed is not subscribed to is not followed, however well it answers: a change of its would be missed (rule 14). */
 import { describe, expect, it } from 'vitest'
+import type { NodeChange } from '../../src/bridge/events.js'
+import type { MemberItem, Status } from '../../src/bridge/messages.js'
 import { unreadiness } from '../../src/bridge/overview.js'
-import { Dialogue, failed, memberItem } from './harness.js'
+import {
+  Dialogue,
+  emptyBatch,
+  epochOf,
+  failed,
+  feedAt,
+  memberItem,
+  statusOf,
+  subscribedTo,
+} from './harness.js'
 import { device, eidOf, fullJidOf, jidOf } from './settings.js'
 
 const busy = device('PJSIP/1', 'BUSY')
-const subscribed = { type: 'Subscribed', member: jidOf(2) } as const
+const subscribed = subscribedTo(2)
 const key = `member:${jidOf(2)}`
 const incomplete = [`the states of ${jidOf(2)} are not complete`]
 
 function fail(dialogue: Dialogue, condition = 'item-not-found'): Dialogue {
   const failure = failed(condition)
-  return dialogue.post({ type: 'SubscribeFailed', member: jidOf(2), failure })
+  return dialogue.post({ type: 'SubscribeFailed', ...feedAt(2), failure })
+}
+
+function presence(dialogue: Dialogue): Dialogue {
+  return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
 }
 
 const reasons = (dialogue: Dialogue): string[] => unreadiness(dialogue.bridge.overview())
@@ -118,5 +133,123 @@ describe('a feed that cannot be subscribed to', () => {
     expect(dialogue.health(key)).toContain('forbidden')
     expect(dialogue.pass(7_499).take('subscribe')).toEqual([])
     expect(dialogue.pass(1).take('subscribe')).toHaveLength(1)
+  })
+})
+
+describe('an answer to what was asked of a feed of before', () => {
+  const settle = (dialogue: Dialogue, status: Status): void => {
+    const from = fullJidOf(2)
+    for (const { token } of dialogue.take('ask'))
+      dialogue.post({ type: 'StatusReceived', token, from, status })
+    for (const { token } of dialogue.take('pull')) {
+      const page = { ...status, entries: [], isLast: true }
+      dialogue.post({ type: 'PageReceived', token, from, page })
+    }
+  }
+
+  it.each<[string, Partial<MemberItem>]>([
+    ['at another service', { service: 'pubsub.elsewhere.org' }],
+    ['of another EID', { eid: eidOf(4) }],
+  ])('is none where the item names one %s meanwhile', (_, changed) => {
+    const item = memberItem(2, { ...changed, epoch: epochOf(2, 2) })
+    const { service, eid, epoch } = item
+    const dialogue = new Dialogue().ready([], memberItem(2)).clear()
+    dialogue.post({ type: 'MemberItemReceived', item })
+    expect(dialogue.takeOne('subscribe')).toMatchObject({ service, eid })
+    dialogue.post(subscribed)
+    presence(dialogue)
+    settle(dialogue, statusOf(2, { eid, epoch }))
+    expect(reasons(dialogue)).toEqual(incomplete)
+    // Nor does its failure say anything of the new one.
+    fail(dialogue.clear())
+    expect(dialogue.health(key)).toBeUndefined()
+    expect(dialogue.pass(10_000).take('subscribe')).toEqual([])
+    dialogue.post(subscribedTo(2, { service, eid }))
+    settle(dialogue, statusOf(2, { eid, epoch }))
+    expect(reasons(dialogue)).toEqual([])
+  })
+})
+
+describe('a member that is refused while its feed is asked for', () => {
+  it('is not asked for it again where that fails, and why it is refused stays said', () => {
+    const eid = eidOf(2)
+    const rival = memberItem(3, { eid, jid: `${jidOf(3)}/${eid}` })
+    const dialogue = new Dialogue().ready().joined(2, [busy]).clear()
+    dialogue.post({ type: 'MemberItemReceived', item: rival })
+    dialogue.post({ type: 'PresenceReceived', from: rival.jid, isAvailable: true })
+    const { token } = dialogue.takeOne('ask')
+    const status = statusOf(2, { epoch: rival.epoch })
+    dialogue.post({ type: 'StatusReceived', token, from: rival.jid, status }).take('subscribe')
+    dialogue.post({ type: 'SubscribeFailed', ...feedAt(3, { eid }), failure: failed('timeout') })
+    expect(dialogue.health(`member:${jidOf(3)}`)).toContain('it is refused')
+    expect(dialogue.names()).toEqual(['present'])
+    expect(dialogue.pass(14_000).take('subscribe')).toEqual([])
+  })
+})
+
+describe('a node that is disturbed', () => {
+  const disturb = (node: string, change: NodeChange): Dialogue => {
+    const dialogue = new Dialogue().ready().joined(2, [busy]).joined(3)
+    dialogue.answerInjections()
+    return dialogue.clear().post({ type: 'NodeDisturbed', node, change })
+  }
+
+  it.each(['feed', 'device_state'])('does not matter where its %s is no member’s', (what) => {
+    const dialogue = disturb(`asterisk/${eidOf(9)}/${what}`, 'deleted').pass(500)
+    expect(dialogue.names()).toEqual([])
+    expect(reasons(dialogue)).toEqual([])
+  })
+
+  it('does not matter once its member has said goodbye (rule 24)', () => {
+    const dialogue = new Dialogue().ready().joined(2).joined(3)
+    dialogue.receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2)).clear()
+    dialogue.post({
+      type: 'NodeDisturbed',
+      node: `asterisk/${eidOf(2)}/feed`,
+      change: 'deleted',
+    })
+    expect(dialogue.pass(500).names()).toEqual([])
+    expect(reasons(dialogue)).toEqual([])
+  })
+
+  it.each(['deleted', 'unsubscribed'] as const)(
+    'is followed again, and the others stay in sync: a feed that is %s (rules 17 and 19)',
+    (change) => {
+      const dialogue = disturb(`asterisk/${eidOf(2)}/feed`, change)
+      expect(reasons(dialogue)).toEqual(incomplete)
+      dialogue.pass(400).post({
+        type: 'NodeDisturbed',
+        node: `asterisk/${eidOf(2)}/feed`,
+        change: 'deleted',
+      })
+      expect(dialogue.pass(499).take('subscribe')).toEqual([])
+      dialogue.pass(1)
+      expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
+      expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+      dialogue.post(subscribed).answerAsk(2)
+      expect(reasons(dialogue)).toEqual([])
+    },
+  )
+
+  it.each([
+    ['the list of members', 'asterisk/members', 'deleted'],
+    ['the list of members, for this one', 'asterisk/members', 'unsubscribed'],
+    ['the items of that list', 'asterisk/members', 'purged'],
+    ['an own node', `asterisk/${eidOf(1)}/feed`, 'deleted'],
+  ] as const)('is made again, and no feed is lost with it: %s (rule 19)', (_, node, change) => {
+    const dialogue = disturb(node, change).pass(500)
+    expect(dialogue.names()).toEqual(['makeOwnNodes'])
+    expect(reasons(dialogue)).toEqual([])
+    dialogue.clear().post({ type: 'OwnNodesMade', windowItems: 256 })
+    expect(dialogue.names()).toEqual(['readMembers'])
+  })
+
+  it('makes all feeds doubtful where it is an own one that went without a word (rule 19)', () => {
+    const dialogue = disturb('asterisk/members', 'retracted').clear().report('PJSIP/7', 'BUSY')
+    const { sequence } = dialogue.takeOne('publishBatch').batch
+    const failure = failed('item-not-found')
+    dialogue.post({ type: 'BatchFailed', sequence, failure }).pass(500)
+    expect(dialogue.take('subscribe').map(({ member }) => member)).toEqual([jidOf(2), jidOf(3)])
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
   })
 })

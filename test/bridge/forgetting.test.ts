@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Dialogue, epochOf, memberItem } from './harness.js'
+import { Dialogue, epochOf, memberItem, subscribedTo } from './harness.js'
 import { device, eidOf, jidOf, mailbox } from './settings.js'
 
 const b = eidOf(2)
@@ -47,7 +47,7 @@ describe('a member that was forgotten', () => {
     dialogue.answerAsk(2)
     expect(dialogue.takeOne('forget')).toMatchObject({ jid: jidOf(2), epochs: [] })
     expect(dialogue.takeOne('subscribe').member).toBe(jidOf(2))
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2)
+    dialogue.post(subscribedTo(2)).answerAsk(2)
     dialogue.answerPull(2, [device('PJSIP/1', 'BUSY')])
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
   })

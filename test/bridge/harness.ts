@@ -2,7 +2,7 @@
 import { Bridge } from '../../src/bridge/bridge.js'
 import type { Command } from '../../src/bridge/commands.js'
 import type { BridgeSettings } from '../../src/bridge/context.js'
-import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
+import type { BridgeEvent, Failure, FeedAt } from '../../src/bridge/events.js'
 import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import type { Injected } from '../../src/bridge/targets.js'
 import type { Batch, MemberItem, Page, Phase, Status } from '../../src/bridge/messages.js'
@@ -29,6 +29,15 @@ export function memberItem(number: number, changed: Partial<MemberItem> = {}): M
     version: '0.1.0',
     ...changed,
   }
+}
+
+/** The feed of the member with that number, as its item names it. */
+export function feedAt(number: number, changed: Partial<FeedAt> = {}): FeedAt {
+  return { member: jidOf(number), service, eid: eidOf(number), ...changed }
+}
+
+export function subscribedTo(number: number, changed: Partial<FeedAt> = {}): BridgeEvent {
+  return { type: 'Subscribed', ...feedAt(number, changed) }
 }
 
 export interface DialogueOptions {
@@ -149,7 +158,7 @@ export class Dialogue {
   /** A peer is met, asked, pulled, and in sync with these entries as of that sequence number. */
   joined(number: number, entries: readonly StateEntry[] = [], sequence = 1): this {
     this.post({ type: 'MemberItemReceived', item: memberItem(number) })
-    this.post({ type: 'Subscribed', member: jidOf(number) })
+    this.post(subscribedTo(number))
     this.answerAsk(number, { sequence })
     return this.answerPull(number, entries, { sequence })
   }

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Injected } from '../../src/bridge/targets.js'
 import { withdrawal } from '../../src/bridge/injection.js'
-import { Dialogue, emptyBatch, epochOf, failed, memberItem, wordOf } from './harness.js'
+import {
+  Dialogue,
+  emptyBatch,
+  epochOf,
+  failed,
+  memberItem,
+  subscribedTo,
+  wordOf,
+} from './harness.js'
 import { device, eidOf, jidOf, mailbox } from './settings.js'
 
 const b = eidOf(2)
@@ -128,7 +136,7 @@ describe('the journal', () => {
 
   it('of an earlier run is withdrawn within grace where the server says that its member is not there (rules 9, 22)', () => {
     const dialogue = new Dialogue({ journal: [entry] }).ready([], memberItem(2))
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.post(subscribedTo(2))
     const { token } = dialogue.takeOne('ask')
     dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
     expect(dialogue.pass(4_999).injected()).toEqual([])
@@ -224,7 +232,7 @@ describe('a member that leaves and is back at once', () => {
     dialogue.post({ type: 'InjectionAnswered', lane: 0 })
     const epoch = epochOf(2, 2)
     dialogue.clear().post({ type: 'MemberItemReceived', item: memberItem(2, { epoch }) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { epoch })
+    dialogue.post(subscribedTo(2)).answerAsk(2, { epoch })
     dialogue.answerPull(2, [device('PJSIP/1', 'BUSY')], { epoch })
     dialogue.post({ type: 'InjectionAnswered', lane: 0 })
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])

@@ -4,7 +4,7 @@ import type { Kind } from '../../src/bridge/state.js'
 import type { Inspection } from '../../src/bridge/inspection.js'
 import type { StatesQuery, StatesSeen } from '../../src/bridge/inspection-views.js'
 import { sortedSlice } from '../../src/bridge/inspection-page.js'
-import { Dialogue, emptyBatch, memberItem } from './harness.js'
+import { Dialogue, emptyBatch, memberItem, subscribedTo } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, mailbox, settings } from './settings.js'
 
 /** The page, however often it rests. */
@@ -259,7 +259,7 @@ describe('an explanation where a member is away', () => {
   it('says who is refused, and who has left', () => {
     const dialogue = pair()
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { eid: eidOf(2) }) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: eidOf(2) })
+    dialogue.post(subscribedTo(3, { eid: eidOf(2) })).answerAsk(3, { eid: eidOf(2) })
     const texts = () => why(dialogue, 'device_state', 'PJSIP/9').map(({ text }) => text)
     expect(texts()).toEqual([
       expect.stringMatching(

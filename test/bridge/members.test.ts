@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeSettings } from '../../src/bridge/context.js'
+import { unreadiness } from '../../src/bridge/overview.js'
 import type { MemberItem, Phase, Status } from '../../src/bridge/messages.js'
-import { Dialogue, emptyBatch, epochOf, failed, memberItem, statusOf } from './harness.js'
+import {
+  Dialogue,
+  emptyBatch,
+  epochOf,
+  failed,
+  feedAt,
+  memberItem,
+  statusOf,
+  subscribedTo,
+} from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, mailbox, service, settings } from './settings.js'
 
 const b = eidOf(2)
@@ -38,23 +48,19 @@ describe('a member that is seen', () => {
     const dialogue = new Dialogue().ready().clear()
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
     expect(dialogue.names()).toEqual(['present', 'subscribe'])
-    dialogue.clear().post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.clear().post(subscribedTo(2))
     expect(dialogue.names()).toEqual(['ask'])
     dialogue.answerAsk(2)
     expect(dialogue.takeOne('pull').jid).toBe(fullJidOf(2))
   })
 
   it('is not pulled where epoch and sequence match (rule 15)', () => {
-    const dialogue = joined()
-      .post({ type: 'Subscribed', member: jidOf(2) })
-      .answerAsk(2)
+    const dialogue = joined().post(subscribedTo(2)).answerAsk(2)
     expect(dialogue.names()).toEqual([])
   })
 
   it('is pulled where its epoch or its number is another, or a batch is missing (rule 15)', () => {
-    const asked = joined()
-      .post({ type: 'Subscribed', member: jidOf(2) })
-      .answerAsk(2, { sequence: 9 })
+    const asked = joined().post(subscribedTo(2)).answerAsk(2, { sequence: 9 })
     expect(asked.take('pull')).toHaveLength(1)
     expect(joined().batch(2, 3).take('pull')).toHaveLength(1)
     const restarted = { ...emptyBatch(2, 1), epoch: epochOf(2, 2) }
@@ -65,7 +71,7 @@ describe('a member that is seen', () => {
     const dialogue = new Dialogue().ready()
     for (const number of [2, 3]) {
       dialogue.post({ type: 'MemberItemReceived', item: memberItem(number) })
-      dialogue.post({ type: 'Subscribed', member: jidOf(number) }).answerAsk(number)
+      dialogue.post(subscribedTo(number)).answerAsk(number)
     }
     dialogue.answerPull(2, [])
     expect(dialogue.takeOne('pull').jid).toBe(fullJidOf(3))
@@ -128,7 +134,7 @@ describe('a member that is seen', () => {
   })
 
   it('that is not ready keeps what is held of it, for stale_after (rule 16)', () => {
-    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    const dialogue = joined().post(subscribedTo(2))
     dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
     const untilMs = dialogue.nowMs + 60_000
     while (dialogue.nowMs < untilMs - 1) {
@@ -150,26 +156,46 @@ describe('a member that refuses this one', () => {
     const dialogue = new Dialogue().ready().clear()
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
     for (let round = 0; round < 3; round += 1) {
-      dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk('forbidden')
+      dialogue.post(subscribedTo(2)).failAsk('forbidden')
       // The server of that member refuses now and then too.
       const failure = failed('forbidden', false)
-      dialogue.post({ type: 'SubscribeFailed', member: jidOf(2), failure }).failAsk('forbidden')
+      dialogue.post({ type: 'SubscribeFailed', ...feedAt(2), failure }).failAsk('forbidden')
     }
     expect(dialogue.take('log').map(({ fields }) => fields?.['problem'])).toEqual([
       `it refuses this member: name ${jidOf(1)} under trust in its configuration`,
       'the server says forbidden: the access_model of that node is to be open, as its bridge makes it',
     ])
     expect(dialogue.health(`member:${jidOf(2)}`)).toContain(`name ${jidOf(1)} under trust`)
-    dialogue
-      .post({ type: 'Subscribed', member: jidOf(2) })
-      .answerAsk(2)
-      .answerPull(2, [])
+    dialogue.post(subscribedTo(2)).answerAsk(2).answerPull(2, [])
     expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
-    dialogue
-      .clear()
-      .post({ type: 'Subscribed', member: jidOf(2) })
-      .failAsk('forbidden')
+    dialogue.clear().post(subscribedTo(2)).failAsk('forbidden')
     expect(dialogue.take('log')).toHaveLength(1)
+  })
+})
+
+describe('a member that refuses this one', () => {
+  const reasons = (dialogue: Dialogue): string[] => unreadiness(dialogue.bridge.overview())
+  const incomplete = [`the states of ${jidOf(2)} are not complete`]
+
+  it('does not keep it from being ready, whether it was ever heard or not; the warning stands', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2)).post(subscribedTo(2))
+    expect(reasons(dialogue)).toEqual([`${jidOf(2)} was not heard yet`])
+    dialogue.clear().post(subscribedTo(2)).failAsk('forbidden')
+    expect(reasons(dialogue)).toEqual([])
+    expect(dialogue.health(`member:${jidOf(2)}`)).toContain('it refuses this member')
+    const known = joined()
+    expect(reasons(known)).toEqual([])
+    presence(known, 2, true).failAsk('forbidden')
+    expect(reasons(known)).toEqual([])
+  })
+
+  it('is waited for again once it answers', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2)).clear()
+    dialogue.post(subscribedTo(2)).failAsk('forbidden')
+    presence(dialogue, 2, true).answerAsk(2)
+    expect(reasons(dialogue)).toEqual(incomplete)
+    dialogue.answerPull(2, [])
+    expect(reasons(dialogue)).toEqual([])
   })
 })
 
@@ -272,7 +298,7 @@ describe('a member item', () => {
   it('whose JID answers for another EID is refused (rule 18)', () => {
     const dialogue = new Dialogue().ready()
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { eid: eidOf(3) })
+    dialogue.post(subscribedTo(2)).answerAsk(2, { eid: eidOf(3) })
     expect(dialogue.take('pull')).toEqual([])
     expect(dialogue.bridge.overview().members[0]?.refusal).toContain('does not answer for the EID')
   })
@@ -281,7 +307,7 @@ describe('a member item', () => {
     const dialogue = joined()
     const rival = memberItem(3, { eid: b })
     dialogue.post({ type: 'MemberItemReceived', item: rival })
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: b })
+    dialogue.post(subscribedTo(3, { eid: b })).answerAsk(3, { eid: b })
     expect(dialogue.bridge.overview().members[1]?.refusal).toContain(`${jidOf(2)} holds its EID`)
     presence(dialogue.clear(), 2, false).failAsk()
     dialogue.clear().pass(5_000)
@@ -291,7 +317,7 @@ describe('a member item', () => {
   it('with the EID of a live member takes nothing of that one away when it is forgotten (rule 18)', () => {
     const dialogue = joined()
     dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { eid: b }) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) }).answerAsk(3, { eid: b })
+    dialogue.post(subscribedTo(3, { eid: b })).answerAsk(3, { eid: b })
     dialogue.post({ type: 'ForgetRequested', member: jidOf(3) })
     expect(dialogue.injected()).toEqual([])
     expect(dialogue.bridge.overview().injected).toBe(2)
@@ -441,12 +467,12 @@ describe('a member that was away while another took its EID', () => {
 
   it('gives way to it where it answers that it is not in (rule 18)', () => {
     const dialogue = joined().post({ type: 'MemberItemReceived', item: rival })
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    dialogue.post(subscribedTo(3, { eid: b }))
     answer(dialogue, rival.jid, 'ready')
     expect(dialogue.bridge.overview().members[1]?.refusal).toContain('holds its EID')
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.post(subscribedTo(2))
     answer(dialogue, fullJidOf(2), 'syncing')
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    dialogue.post(subscribedTo(3, { eid: b }))
     answer(dialogue, rival.jid, 'ready')
     expect(dialogue.bridge.overview().members).toMatchObject([
       {
@@ -459,10 +485,10 @@ describe('a member that was away while another took its EID', () => {
   })
 
   it('stays where that one is not in either (rule 18)', () => {
-    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    const dialogue = joined().post(subscribedTo(2))
     answer(dialogue, fullJidOf(2), 'syncing')
     dialogue.post({ type: 'MemberItemReceived', item: rival })
-    dialogue.post({ type: 'Subscribed', member: jidOf(3) })
+    dialogue.post(subscribedTo(3, { eid: b }))
     answer(dialogue, rival.jid, 'syncing')
     expect(dialogue.bridge.overview().members).toMatchObject([
       { jid: jidOf(2), isBelieved: true },
@@ -550,7 +576,7 @@ describe('a member', () => {
 
   it('that is absent gives its counts from its retained node (rule 22)', () => {
     const dialogue = new Dialogue().ready([], memberItem(2, { publisher: jidOf(2) })).clear()
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk()
+    dialogue.post(subscribedTo(2)).failAsk()
     expect(dialogue.takeOne('readWindow')).toMatchObject({
       member: jidOf(2),
       service,
@@ -582,7 +608,7 @@ describe('a member', () => {
   })
 
   it('that answers that it is leaving is withdrawn too (rule 24)', () => {
-    const dialogue = joined().post({ type: 'Subscribed', member: jidOf(2) })
+    const dialogue = joined().post(subscribedTo(2))
     dialogue.answerAsk(2, { phase: 'leaving' })
     expect(dialogue.injected()).toHaveLength(2)
   })
@@ -599,10 +625,7 @@ describe('while the own stream is down', () => {
   it('all devices are withdrawn after stale_after, and given again after the return (rule 23)', () => {
     const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).pass(60_000)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
-    dialogue
-      .online(memberItem(2))
-      .post({ type: 'Subscribed', member: jidOf(2) })
-      .answerAsk(2)
+    dialogue.online(memberItem(2)).post(subscribedTo(2)).answerAsk(2)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
   })
 
@@ -618,14 +641,14 @@ describe('while the own stream is down', () => {
     dialogue.post({ type: 'StreamDown', reason: 'cut' })
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
     dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2)
+    dialogue.post(subscribedTo(2)).answerAsk(2)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
   })
 
   it('for less than stale_after, nothing is withdrawn while it is followed again after that (rule 23)', () => {
     const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).pass(55_000)
     dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).answerAsk(2, { sequence: 9 })
+    dialogue.post(subscribedTo(2)).answerAsk(2, { sequence: 9 })
     expect(dialogue.pass(9_000).injected()).toEqual([])
     expect(dialogue.bridge.overview().members[0]).toMatchObject({ isStale: false, isSynced: false })
   })
@@ -635,10 +658,7 @@ describe('while the own stream is down', () => {
     for (let round = 0; round < 60; round += 1) {
       dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(1_000)
       dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })
-      dialogue
-        .post({ type: 'Subscribed', member: jidOf(2) })
-        .answerAsk(2)
-        .pass(1_000)
+      dialogue.post(subscribedTo(2)).answerAsk(2).pass(1_000)
     }
     expect(dialogue.injected()).toEqual([])
   })
@@ -655,7 +675,7 @@ describe('while the own stream is down', () => {
     const dialogue = new Dialogue().ready()
     for (const number of [2, 3]) {
       dialogue.post({ type: 'MemberItemReceived', item: memberItem(number) })
-      dialogue.post({ type: 'Subscribed', member: jidOf(number) }).answerAsk(number)
+      dialogue.post(subscribedTo(number)).answerAsk(number)
     }
     dialogue.clear().post({ type: 'StreamDown', reason: 'cut' }).pass(10_000)
     expect(dialogue.names()).toEqual([])
@@ -706,17 +726,6 @@ describe('the own standing', () => {
       .clear()
       .post({ type: 'MembersRead', items: [] })
     expect(dialogue.take('announce')).toHaveLength(1)
-  })
-
-  it('makes nodes and subscriptions again that were deleted (rule 19)', () => {
-    const dialogue = joined().post({
-      type: 'NodeDisturbed',
-      node: 'asterisk/x/feed',
-      change: 'deleted',
-    })
-    dialogue.pass(500)
-    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
-    expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
   })
 
   it('raises an alarm where another bridge uses its JID (rule 20)', () => {
@@ -786,7 +795,7 @@ describe('an item whose publisher is hidden', () => {
   it('gives no retained counts where nobody ever answered for it (rules 18 and 22)', () => {
     const item = memberItem(2, { service: 'pubsub.evil.example' })
     const dialogue = new Dialogue().ready([], item).clear()
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) }).failAsk()
+    dialogue.post(subscribedTo(2, { service: item.service })).failAsk()
     expect(life(dialogue)).toBe('dead')
     expect(dialogue.take('readWindow')).toEqual([])
     const entries = [mailbox('1@default', 4)]
@@ -842,7 +851,7 @@ describe('an absent member whose nodes are gone', () => {
     const dialogue = new Dialogue().ready([], item).clear()
     const fail = (): Dialogue =>
       dialogue
-        .post({ type: 'SubscribeFailed', member: jidOf(2), failure: missing })
+        .post({ type: 'SubscribeFailed', ...feedAt(2), failure: missing })
         .failAsk()
         .post({ type: 'WindowUnread', eid: b, kind: 'message_waiting', failure: missing })
     fail().clear().pass(30_000)

@@ -178,7 +178,7 @@ export class SimulatedService {
     if (!this.members.delete(id)) return
     for (const stream of this.streams.values()) {
       if (!stream.isFollowingMembers) continue
-      stream.toClient({ type: 'NodeDisturbed', node: 'members', change: 'retracted' })
+      stream.toClient({ type: 'NodeDisturbed', node: 'asterisk/members', change: 'retracted' })
     }
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { MemberItem } from '../../src/bridge/messages.js'
 import { unreadiness } from '../../src/bridge/overview.js'
-import { Dialogue, failed, memberItem } from './harness.js'
+import { Dialogue, failed, memberItem, subscribedTo } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, service } from './settings.js'
 
 const up = { type: 'StreamUp', jid: fullJidOf(1) } as const
@@ -57,7 +57,7 @@ describe('a member that comes', () => {
     expect(reasons()).toEqual(['the list of members was not read yet'])
     dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
     expect(reasons()).toEqual([`${jidOf(2)} was not heard yet`])
-    const subscribed = { type: 'Subscribed', member: jidOf(2) } as const
+    const subscribed = subscribedTo(2)
     const { token } = dialogue.clear().post(subscribed).takeOne('ask')
     dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
     expect(reasons()).toEqual([])
@@ -142,7 +142,7 @@ describe('the nodes of the EID that this PBX had before', () => {
 
   it('stay where it is that of another member now (rule 18)', () => {
     const dialogue = moved(memberItem(2, { eid: formerEid, jid: `${jidOf(2)}/${formerEid}` }))
-    dialogue.post({ type: 'Subscribed', member: jidOf(2) })
+    dialogue.post(subscribedTo(2, { eid: formerEid }))
     expect(dialogue.take('ask').map(({ jid }) => jid)).toEqual([`${jidOf(2)}/${formerEid}`])
     expect(dialogue.take('deleteNodesOf')).toEqual([])
   })

@@ -183,7 +183,7 @@ export class HostileMember {
     await settled()
     for (let round = 0; round < 20; round += 1) {
       const { bridge } = this
-      for (const { member } of bridge.take('subscribe')) bridge.post({ type: 'Subscribed', member })
+      for (const feed of bridge.take('subscribe')) bridge.post({ ...feed, type: 'Subscribed' })
       const commands: ClusterCommand[] = [
         ...bridge.take('ask'),
         ...bridge.take('pull'),
