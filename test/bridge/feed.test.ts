@@ -224,6 +224,20 @@ describe('the window', () => {
     },
   )
 
+  it('rests longer the more members share the server, at most four times its share (rule 26)', () => {
+    const restMs = (peers: number): number => {
+      const dialogue = new Dialogue().ready()
+      for (let number = 2; number < 2 + peers; number += 1) dialogue.joined(number)
+      dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/2', 'BUSY').pass(1_000)
+      dialogue.post({ type: 'WindowWritten' }).clear()
+      const fromMs = dialogue.nowMs
+      while (dialogue.take('writeWindow').length === 0) dialogue.pass(100)
+      return dialogue.nowMs - fromMs
+    }
+    // The write took 900 ms; no rest is longer than 5 s.
+    expect([restMs(1), restMs(2), restMs(7)]).toEqual([2_700, 5_000, 5_000])
+  })
+
   it('is swept of what is not so after the fence, and given what it lacks (rule 26)', () => {
     const dialogue = new Dialogue().found(device('a', 'INUSE'), device('b', 'BUSY'))
     dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) })

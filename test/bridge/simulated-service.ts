@@ -53,7 +53,11 @@ export class Stream {
   toClient(event: BridgeEvent, lateMs = 0): void {
     const atMs = Math.max(this.#toClientMs, this.time.nowMs + this.#latencyMs())
     if (lateMs === 0) this.#toClientMs = atMs
-    this.#at(atMs + lateMs, () => this.deliver(event))
+    this.#at(atMs + lateMs, () => {
+      // The edge knows of it before the bridge does.
+      if (event.type === 'NodeDisturbed') this.knownFeeds.delete(event.node.split('/')[1] ?? '')
+      this.deliver(event)
+    })
   }
 
   /** Sends a request; `act` is what the server does with it; no answer within a heartbeat is a timeout. */
@@ -205,9 +209,18 @@ export class SimulatedService {
     }
   }
 
-  deleteNodes(eid: EntityId, jid?: string): void {
+  /** Its subscribers are told. */
+  deleteFeed(eid: EntityId): void {
     this.feeds.delete(eid)
+    const node = `asterisk/${eid}/feed`
+    for (const jid of this.subscribers.get(eid) ?? []) {
+      this.streams.get(jid)?.toClient({ type: 'NodeDisturbed', node, change: 'deleted' })
+    }
     this.subscribers.delete(eid)
+  }
+
+  deleteNodes(eid: EntityId, jid?: string): void {
+    this.deleteFeed(eid)
     if (jid !== undefined) this.members.delete(jid)
     for (const kind of ['device_state', 'message_waiting']) this.windows.delete(`${eid} ${kind}`)
   }

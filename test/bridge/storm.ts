@@ -99,6 +99,7 @@ export const step = fc.oneof(
       of: memberNumber,
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('deleteFeed' as const), of: memberNumber }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const), downMs }) },
 )
 
@@ -147,6 +148,8 @@ export function perform(cluster: Cluster, what: Step): void {
         .get(cluster.member(what.of).settings.eid)
         ?.delete(cluster.member(what.member).fullJid)
       return
+    case 'deleteFeed':
+      return service.deleteFeed(cluster.member(what.of).settings.eid)
     case 'wipe':
       service.wipe()
       for (const member of cluster.members) member.cut(1 + what.downMs * cluster.random())
