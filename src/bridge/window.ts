@@ -13,8 +13,11 @@ const maxRestMs = 5_000
 /** A change is on its way to the peers first: on a server with one thread they would wait for this write. */
 const behindMs = 100
 const leastRestMs = 20
-/** While states pass between the members, all windows together take some fifth of the server's time, not most of it. */
-const busyFactor = 4
+/**
+ * While states pass between the members, and in a large cluster, where those of others may pass at any time, all windows
+ * together take some fifth of the server's time, not most of it.
+ */
+const yieldingFactor = 4
 const busyMs = 1_000
 
 export class Window {
@@ -97,9 +100,13 @@ export class Window {
     const tookMs = this.context.nowMs - this.#writingSinceMs
     this.#writing = undefined
     health(this.context, 'window', 'warning')
-    const factor = this.context.nowMs < this.#busyUntilMs ? busyFactor : 1
-    const restMs = Math.max(tookMs * (1 + this.memberCount()) * factor, leastRestMs)
+    const restMs = Math.max(tookMs * (1 + this.memberCount()) * this.#factor, leastRestMs)
     this.#rest(Math.min(restMs, maxRestMs))
+  }
+
+  get #factor(): number {
+    const isBusy = this.context.nowMs < this.#busyUntilMs
+    return isBusy ? yieldingFactor : Math.min(Math.max(this.memberCount() / 2, 1), yieldingFactor)
   }
 
   failed(failure: Failure): void {
