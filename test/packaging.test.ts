@@ -109,7 +109,7 @@ describe('the package', () => {
   it('ends with 1 on a command that it does not know, and points to the help', async () => {
     const { code, stderr } = await execute(hintbridge, ['rum'])
     expect(code).toBe(1)
-    expect(stderr).toContain('Did you mean run?')
+    expect(stderr).toContain("did you mean 'run'?")
     expect(stderr).toContain("See 'hintbridge --help'")
   })
 

@@ -6,8 +6,6 @@ import { XmppSession } from '../xmpp/session.js'
 /** How long an answer of the XMPP server may take, ms. */
 export const requestTimeoutMs = 10_000
 
-const unreached = 'see whether the XMPP server runs, and whether xmpp.service names its address'
-
 /**
  * Logs in with the bridge's account beside it, at the first of `xmpp.service` that lets it in; throws an Error with the
  * reason of each and what can be done.
@@ -21,7 +19,7 @@ export async function openSession({ xmpp }: Pick<Config, 'xmpp'>): Promise<XmppS
       return await XmppSession.open({ service, jid, resource, password: password.reveal(), tls })
     } catch (error) {
       const { message, remedy } = toStreamFailure(error)
-      reasons.push(`${service}: ${message}; ${remedy ?? unreached}`)
+      reasons.push(`${service}: ${message}; ${remedy}`)
     }
   }
   throw new Error(`failed to log in as ${jid}: ${reasons.join('; ')}`)
