@@ -297,6 +297,8 @@ export class Members {
   }
 
   #quiet(peer: Peer): void {
+    // At once, for a busy server may take longer to subscribe than the peer has to show that it lives.
+    this.#inquire(peer)
     this.#meet(peer, true)
     this.outlets.onFeedQuiet()
   }

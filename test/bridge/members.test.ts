@@ -133,6 +133,12 @@ describe('a member that is seen', () => {
     expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
   })
 
+  it('that is silent lives by its answer, however long the server takes to subscribe (rules 15 and 23)', () => {
+    const dialogue = joined().clear().pass(15_000)
+    dialogue.answerAsk(2).clear().pass(29_999)
+    expect(dialogue.bridge.overview().members[0]).toMatchObject({ life: 'alive' })
+  })
+
   it('that is not ready keeps what is held of it, for stale_after (rule 16)', () => {
     const dialogue = joined().post(subscribedTo(2))
     dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
