@@ -162,10 +162,10 @@ export class LocalStates {
   #withdraw(reason: string): void {
     if (!this.#wasComplete || this.#isWithdrawn) return
     this.#isWithdrawn = true
-    for (const [key, entry] of this.#reported) {
-      if (entry.kind === 'device_state') this.#reported.delete(key)
+    // What was reported stays: part of a dump may have come, and the fence tells what of it still holds.
+    for (const [key, entry] of this.#told) {
+      if (entry.kind === 'device_state') this.#tellGone(key, entry)
     }
-    this.#tellAll('device_state')
     log(this.context, 'warn', 'own device states are withdrawn', { reason })
     this.outlets.onReadiness()
   }
@@ -219,12 +219,14 @@ export class LocalStates {
       this.#toldMs.set(key, this.context.nowMs)
       if (!before && entry.kind === 'message_waiting') this.#toldMailboxes += 1
       this.outlets.onChange(entry, before)
-    } else if (before) {
-      this.#told.delete(key)
-      this.#toldMs.delete(key)
-      if (before.kind === 'message_waiting') this.#toldMailboxes -= 1
-      this.outlets.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) }, before)
-    }
+    } else if (before) this.#tellGone(key, before)
+  }
+
+  #tellGone(key: Key, before: StateEntry): void {
+    this.#told.delete(key)
+    this.#toldMs.delete(key)
+    if (before.kind === 'message_waiting') this.#toldMailboxes -= 1
+    this.outlets.onChange({ kind: 'gone', of: kindOfKey(key), id: idOfKey(key) }, before)
   }
 
   #mayShare(entry: StateEntry): boolean {

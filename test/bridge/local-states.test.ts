@@ -187,6 +187,16 @@ describe('what is shared of the own PBX', () => {
     expect(told(dialogue)).toEqual(['gone PJSIP/1'])
   })
 
+  it('is told in the end though grace passes between the dump and the fence (rules 2 and 7)', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'BUSY')])
+    told(dialogue)
+    dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).pass(4_990)
+    dialogue.post({ type: 'AsteriskFound' }).report('PJSIP/1', 'RINGING').pass(10)
+    expect(told(dialogue)).toEqual(['gone PJSIP/1', 'gone PJSIP/2'])
+    dialogue.fenced()
+    expect(told(dialogue)).toEqual(['PJSIP/1 RINGING'])
+  })
+
   it('stays where Asterisk is back within grace with the same states', () => {
     const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE')])
     told(dialogue)
