@@ -187,6 +187,8 @@ export class Composition {
       `localhost/${service.image}`,
     )
     const inspected = await this.store.buildah('inspect', id)
+    // Where both an image and `--volume` name a place, buildah 1.28 takes the one or the other by chance (seen).
+    await this.store.buildah('config', '--volume', '-', id)
     const { config } = imageSchema.parse(JSON.parse(inspected)).Docker
     const entrypoint = service.entrypoint ?? config.Entrypoint ?? []
     const command = service.command ?? (service.entrypoint ? [] : (config.Cmd ?? []))
