@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import { deviceStates } from '../../src/bridge/state.js'
 import type { Cluster, SimulatedMember } from './cluster-sim.js'
+import { settings } from './settings.js'
 import { noFaults } from './simulated-service.js'
 
 /** Members of the cluster. */
@@ -10,11 +11,20 @@ export const size = 3
 const devices = ['PJSIP/1', 'PJSIP/2', 'PJSIP/3', 'PJSIP/4', 'Custom:night', 'SCCP/1', 'weird']
 
 const memberNumber = fc.integer({ min: 1, max: size })
+const { heartbeatMs, deadAfterMs, graceMs, staleAfterMs } = settings().liveness
+/** What takes so long has a bridge's timer pass in the midst of it, or just before or after. */
+const aroundTimersMs = fc
+  .tuple(
+    fc.constantFrom(heartbeatMs, deadAfterMs, graceMs, staleAfterMs),
+    fc.oneof(fc.integer({ min: -12, max: 12 }), fc.integer({ min: -700, max: 700 })),
+  )
+  .map(([timerMs, offMs]) => timerMs + offMs)
 const downMs = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 30 }) },
   { weight: 3, arbitrary: fc.integer({ min: 30, max: 4_000 }) },
   { weight: 2, arbitrary: fc.integer({ min: 4_000, max: 40_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 55_000, max: 130_000 }) },
+  { weight: 3, arbitrary: aroundTimersMs },
 )
 const chance = fc.constantFrom(0, 0, 0.1, 0.5, 1)
 
@@ -57,6 +67,7 @@ export const step = fc.oneof(
         { weight: 4, arbitrary: fc.integer({ min: 0, max: 12 }) },
         { weight: 2, arbitrary: fc.integer({ min: 12, max: 700 }) },
         { weight: 1, arbitrary: fc.integer({ min: 700, max: 20_000 }) },
+        { weight: 1, arbitrary: aroundTimersMs },
       ),
     }),
   },
