@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: hintbridge beside res_xmpp and SIP PUBLISH, in one session on one machine; then whole clusters. Prints
- * one table of medians, ratios and targets, and writes the figures and a chart to `bench/results/`.
+ * `npm run bench`: hintbridge beside res_xmpp, SIP PUBLISH and a bare relay, in one session on one machine; then whole
+ * clusters. Prints one table of medians, ratios and targets, and writes the figures and a chart to `bench/results/`.
  */
 import { parseArgs } from 'node:util'
 import { createCa } from '../lab/ca.js'
@@ -9,7 +9,14 @@ import { startProsody } from '../lab/prosody.js'
 import { createScratch } from '../lab/scratch.js'
 import type { XmppServer, XmppServerOptions } from '../lab/xmpp-server.js'
 import { machineOf } from './machine.js'
-import { type Pair, pairAccounts, startHintbridge, startResXmpp, startSipPublish } from './pairs.js'
+import {
+  type Pair,
+  pairAccounts,
+  startHintbridge,
+  startRelays,
+  startResXmpp,
+  startSipPublish,
+} from './pairs.js'
 import { renderReport, writeResults } from './report.js'
 import type { PairScenario, Result, ServerScenario, Site } from './scenario.js'
 import { pairScenarios, serverScenarios } from './scenarios/index.js'
@@ -66,7 +73,10 @@ async function measurePairs(scenarios: readonly PairScenario[]): Promise<Result[
       const server = await startServer(kind, { accounts: pairAccounts })
       servers.push(server)
       pairs.push(await startHintbridge({ scratch, ca }, server))
-      if (kind === 'prosody') pairs.push(await startResXmpp({ scratch, ca }, server))
+      if (kind === 'prosody') {
+        pairs.push(await startResXmpp({ scratch, ca }, server))
+        pairs.push(await startRelays({ scratch, ca }, server))
+      }
     }
     pairs.push(await startSipPublish({ scratch, ca }))
     const results: Result[] = []

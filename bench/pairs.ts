@@ -1,4 +1,7 @@
 /** What is compared: two Asterisks, A and B, and something between them that carries A's device states to B. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { type Asterisk, startAsterisk } from '../lab/asterisk.js'
 import type { CertificateAuthority } from '../lab/ca.js'
 import { startMember } from '../lab/member.js'
@@ -6,7 +9,11 @@ import { Onlooker } from '../lab/onlooker.js'
 import { claimPort, type Scratch } from '../lab/scratch.js'
 import type { XmppServer } from '../lab/xmpp-server.js'
 import { createNode } from '../src/pubsub/create-node.js'
+import type { RelayPlan } from './relay/plan.js'
 import { Tap } from './tap.js'
+
+/** `npm run bench` compiles it there. */
+const relayFile = join(import.meta.dirname, '../.lab/bench/bench/relay/process.js')
 
 export interface Pair {
   /** As in the report: `hintbridge, Prosody`. */
@@ -27,10 +34,9 @@ export interface PairOptions {
 const sides = ['a', 'b'] as const
 
 /** The accounts that the pairs of one server need; all may create nodes. */
-export const pairAccounts = ['pbx-a', 'pbx-b', 'jabber-a', 'jabber-b'].map((user) => ({
-  user,
-  password: `secret-${user}`,
-}))
+export const pairAccounts = ['pbx', 'jabber', 'relay'].flatMap((name) =>
+  sides.map((side) => ({ user: `${name}-${side}`, password: `secret-${name}-${side}` })),
+)
 
 async function tapBoth(a: Asterisk, b: Asterisk): Promise<[Tap, Tap]> {
   return [await Tap.open(a), await Tap.open(b)]
@@ -71,13 +77,7 @@ export async function startHintbridge({ scratch }: PairOptions, server: XmppServ
 
 /** Asterisk's own res_xmpp; the accounts are jabber-a and jabber-b. Its two nodes are retained, as it makes them itself. */
 export async function startResXmpp({ scratch }: PairOptions, server: XmppServer): Promise<Pair> {
-  const maker = { user: 'jabber-a', password: 'secret-jabber-a' }
-  const onlooker = await Onlooker.connect(server, maker)
-  for (const node of ['device_state', 'message_waiting']) {
-    const fields = { 'pubsub#access_model': 'open', 'pubsub#persist_items': '1' }
-    await createNode(onlooker.pubsub, node, { ...fields, 'pubsub#publish_model': 'open' })
-  }
-  await onlooker.stop()
+  await createOpenNodes(server, 'jabber-a', ['device_state', 'message_waiting'], '1')
   const start = (side: 'a' | 'b') =>
     startAsterisk({
       scratch,
@@ -101,6 +101,21 @@ export async function startResXmpp({ scratch }: PairOptions, server: XmppServer)
   }
 }
 
+/** Nodes that every account may use, their items kept (`1`) or not (`0`). */
+async function createOpenNodes(
+  server: XmppServer,
+  user: string,
+  nodes: readonly string[],
+  keep: '0' | '1',
+): Promise<void> {
+  const onlooker = await Onlooker.connect(server, { user, password: `secret-${user}` })
+  const fields = { 'pubsub#access_model': 'open', 'pubsub#publish_model': 'open' }
+  for (const node of nodes) {
+    await createNode(onlooker.pubsub, node, { ...fields, 'pubsub#persist_items': keep })
+  }
+  await onlooker.stop()
+}
+
 function xmppConf(server: XmppServer, side: string): string {
   return `[general]
 [xmpp]
@@ -114,6 +129,60 @@ usetls=yes
 usesasl=yes
 distribute_events=yes
 `
+}
+
+/** Two relays around a Prosody: how far a program in Node.js can get on a bridge's path. */
+export async function startRelays({ scratch }: PairOptions, server: XmppServer): Promise<Pair> {
+  const relayPorts = { a: await claimPort(), b: await claimPort() }
+  const sipPorts = { a: await claimPort(), b: await claimPort() }
+  const eids = { a: '02:00:00:00:05:0a', b: '02:00:00:00:05:0b' }
+  const start = (side: 'a' | 'b') =>
+    startAsterisk({
+      scratch,
+      name: `relay-${side}`,
+      eid: eids[side],
+      sipPort: sipPorts[side],
+      pjsip: publishConf(sipPorts[side], relayPorts[side]),
+    })
+  await createOpenNodes(server, 'relay-a', ['relay-a', 'relay-b'], '0')
+  const [one, two] = await Promise.all(sides.map(start))
+  if (!one || !two) throw new RangeError('a pair has two sides')
+  const relays = await Promise.all(
+    sides.map(async (side) => {
+      const peer = side === 'a' ? 'b' : 'a'
+      const plan: RelayPlan = {
+        user: `relay-${side}`,
+        password: `secret-relay-${side}`,
+        domain: server.domain,
+        xmppPort: Number(server.directTlsService.split(':').at(-1)),
+        caFile: server.caFile,
+        pubsub: server.pubsub,
+        ownNode: `relay-${side}`,
+        peerNode: `relay-${peer}`,
+        peerEid: eids[peer],
+        sipPort: relayPorts[side],
+        asteriskPort: sipPorts[side],
+      }
+      const relay = fork(relayFile, [JSON.stringify(plan)], { execArgv: [] })
+      await once(relay, 'message')
+      return relay
+    }),
+  )
+  const [a, b] = await tapBoth(one, two)
+  return {
+    name: 'bare relay, Prosody',
+    a,
+    b,
+    processes: {
+      relay: relays.flatMap(({ pid }) => pid ?? []),
+      asterisk: [one.running.pid, two.running.pid],
+      server: [server.running.pid],
+    },
+    async stop() {
+      for (const relay of relays) relay.disconnect()
+      await stopAll(a, b, one, two)
+    },
+  }
 }
 
 /** SIP PUBLISH from each Asterisk straight to the other, without credentials: the least that Asterisk itself can do. */

@@ -16,7 +16,12 @@ interface Report {
 }
 
 const scenarios = ['rest', 'burst', 'feed', 'cluster'] as const
-const pairs = ['hintbridge, Prosody', 'res_xmpp, Prosody', 'SIP PUBLISH, direct']
+const pairs = [
+  'hintbridge, Prosody',
+  'res_xmpp, Prosody',
+  'bare relay, Prosody',
+  'SIP PUBLISH, direct',
+]
 
 describe('npm run bench -- --quick', () => {
   const scratch = createScratch('bench-test')
