@@ -16,6 +16,13 @@ const maxPasses = 6
 /** What a whole dump, or what Asterisk sent during it, named. */
 export type Dump = ReadonlyMap<Key, StateEntry>
 
+export interface FenceOutlets {
+  /** A dump is asked for: until it ended the table cannot be told. */
+  onAsk(): void
+  /** A dump ended, with what it named and what was ambiguous before it. */
+  onComplete(dump: Dump, doubted: ReadonlySet<Key>): void
+}
+
 export class Fence {
   #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' = 'idle'
   #nonce: number
@@ -27,11 +34,10 @@ export class Fence {
   /** What was ambiguous in the passes before. */
   #doubted: ReadonlySet<Key> = new Set()
 
-  /** `onComplete` is called each time that a dump ended, with what it named and what was ambiguous before it. */
   constructor(
     private readonly context: Context,
     private readonly kind: Kind,
-    private readonly onComplete: (dump: Dump, doubted: ReadonlySet<Key>) => void,
+    private readonly outlets: FenceOutlets,
   ) {
     // A fence that an earlier bridge left in Asterisk's queue must not be taken for ours.
     this.#nonce = Math.floor(context.random() * 1_000_000_000)
@@ -89,7 +95,7 @@ export class Fence {
     }
     this.#phase = 'complete'
     if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
-    this.onComplete(this.#seen, this.#doubted)
+    this.outlets.onComplete(this.#seen, this.#doubted)
   }
 
   #ask(): void {
@@ -100,6 +106,7 @@ export class Fence {
     this.#seen = new Map()
     this.#ambiguous = new Set()
     this.#unansweredCount += 1
+    this.outlets.onAsk()
     this.context.agenda.cancel(this.#timer)
     this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind })
     if (this.context.agenda.has(this.#overdueTimer)) return

@@ -52,7 +52,10 @@ export class LocalStates {
     private readonly outlets: LocalStatesOutlets,
   ) {
     const fence = (kind: Kind): Fence =>
-      new Fence(context, kind, (dump, doubted) => this.#dumped(kind, dump, doubted))
+      new Fence(context, kind, {
+        onAsk: () => this.#asked(kind),
+        onComplete: (dump, doubted) => this.#dumped(kind, dump, doubted),
+      })
     this.#fences = {
       device_state: fence('device_state'),
       message_waiting: fence('message_waiting'),
@@ -115,7 +118,7 @@ export class LocalStates {
         this.#reported.delete(key)
       }
     }
-    this.#begin(kind)
+    this.#fences[kind].begin()
   }
 
   refreshAnswered(kind: Kind, failure?: Failure): void {
@@ -141,16 +144,14 @@ export class LocalStates {
       if (!this.#mayShare(entry)) this.#reported.delete(key)
     }
     // What the filters kept out before is not in the table: only Asterisk knows it.
-    for (const kind of kinds) if (this.#fences[kind].isComplete) this.#begin(kind)
+    for (const kind of kinds) if (this.#fences[kind].isComplete) this.#fences[kind].begin()
   }
 
   /** Peers see what they held until the fence is back, but no longer than `stale_after` (rule 16). */
-  #begin(kind: Kind): void {
-    if (kind === 'device_state') {
-      const { staleAfterMs } = this.context.settings.liveness
-      this.#withdrawAfter('pbx-stale', staleAfterMs, 'Asterisk does not return the fence')
-    }
-    this.#fences[kind].begin()
+  #asked(kind: Kind): void {
+    if (kind !== 'device_state') return
+    const { staleAfterMs } = this.context.settings.liveness
+    this.#withdrawAfter('pbx-stale', staleAfterMs, 'Asterisk does not return the fence')
   }
 
   #withdrawAfter(timer: string, delayMs: number, reason: string): void {

@@ -227,6 +227,17 @@ describe('a PBX whose fence does not come back', () => {
     expect(told(dialogue)).toEqual(['PJSIP/1 RINGING'])
   })
 
+  it('when a device that never rests is asked for later has none after stale_after (rules 3 and 16)', () => {
+    const flaps = [device('PJSIP/1', 'INUSE'), device('PJSIP/1', 'NOT_INUSE')]
+    const dialogue = new Dialogue().ready(flaps)
+    expect(told(dialogue)).toEqual(['PJSIP/1 NOT_INUSE'])
+    dialogue.pass(2_000).report('PJSIP/1', 'BUSY')
+    for (let second = 1; second < 60; second += 1) expect(told(dialogue.pass(1_000))).toEqual([])
+    expect(told(dialogue.pass(1_000))).toEqual(['gone PJSIP/1'])
+    dialogue.fenced(device('PJSIP/1', 'BUSY'))
+    expect(told(dialogue)).toEqual(['PJSIP/1 BUSY'])
+  })
+
   it('because it crashes again and again has no devices after grace (rule 7)', () => {
     const dialogue = new Dialogue().ready(held)
     told(dialogue)
