@@ -1,6 +1,11 @@
 /**
- * What the readings of `members` say of those that were never heard in this run: whose message counts an earlier run
- * injected (rule 22), and who has an item but was never believed (rule 18).
+ * What the readings of `members` say of those that do not speak for themselves: whose message counts an earlier run
+ * injected (rule 22), who has an item but was never believed (rule 18), and which dead member has left unheard.
+ *
+ * A missing item alone is no death (rule 19), and death alone takes no message counts (rule 22). Both together say that a
+ * member has left, for it takes its item along when it does – unless the service has lost its store, which takes all items
+ * alike. So this member's own item tells the two apart: what is missing with it was lost, and tells nothing until it is
+ * seen again.
  */
 import { type Context, count, health, log } from './context.js'
 import type { Injection } from './injection.js'
@@ -15,8 +20,10 @@ const maxUnbelieved = 200
 export class Census {
   /** The items of the last reading that may be members'. */
   #items: readonly MemberItem[] | undefined
-  /** Not believed and not named by the reading before the next: an item that was pushed during a reading is not stray. */
+  /** Not named by the reading before the next: an item that was pushed during a reading is not gone. */
   #missing = new Set<string>()
+  /** Items that may have been lost with the store; one that comes again is another object. */
+  readonly #lost = new WeakMap<Peer, MemberItem>()
   #isCrowded = false
   #isCountsDue = false
 
@@ -24,7 +31,7 @@ export class Census {
     private readonly context: Context,
     private readonly injection: Injection,
     private readonly roster: Roster,
-    private readonly dismissStray: (peer: Peer) => void,
+    private readonly dismiss: (peer: Peer) => void,
   ) {
     const { staleAfterMs } = context.settings.liveness
     context.agenda.set('inherited-counts', context.nowMs + staleAfterMs, () => {
@@ -36,8 +43,15 @@ export class Census {
   /** A reading of `members` is complete, and its items were considered. */
   read(items: readonly MemberItem[]): void {
     this.#items = items.filter((item) => objectionTo(item, this.context.settings) === undefined)
-    this.#dismissStrays()
+    const missing = this.#unnamed()
+    if (!items.some(({ id }) => id === this.context.settings.jid)) this.#lose(missing)
+    this.#dismissGone(missing)
     this.#releaseCounts()
+  }
+
+  /** Own nodes went without a word, perhaps with the whole store: this member's item may be back before it is missed. */
+  storeDoubted(): void {
+    this.#lose(this.roster.peers)
   }
 
   /** May one more that nobody has vouched for be followed? */
@@ -81,14 +95,31 @@ export class Census {
     return [...this.roster.peers].filter((peer) => !peer.isBelieved)
   }
 
-  #dismissStrays(): void {
+  #unnamed(): Peer[] {
     const named = new Set(this.#items?.map(({ id }) => id))
-    const missing = this.#unbelieved().filter(({ jid }) => !named.has(jid))
-    for (const peer of missing) if (this.#missing.has(peer.jid)) this.dismissStray(peer)
+    return [...this.roster.peers].filter(({ jid }) => !named.has(jid))
+  }
+
+  #lose(peers: Iterable<Peer>): void {
+    for (const peer of peers) this.#lost.set(peer, peer.item)
+  }
+
+  #dismissGone(missing: readonly Peer[]): void {
+    for (const peer of missing) {
+      if (this.#missing.has(peer.jid) && this.#isGone(peer)) this.dismiss(peer)
+    }
     this.#missing = new Set(missing.map(({ jid }) => jid))
     if (!this.#isCrowded || this.#unbelieved().length >= maxUnbelieved) return
     this.#isCrowded = false
     health(this.context, 'members-crowd', 'warning')
+  }
+
+  /** Of one whose item is missing. */
+  #isGone(peer: Peer): boolean {
+    const isLost = this.#lost.get(peer) === peer.item
+    // Of one that was absent all the time nothing but its message counts is worth keeping.
+    if (!peer.isBelieved) return !isLost || peer.replica.mailboxes === 0
+    return !isLost && peer.life === 'dead'
   }
 
   /** Whoever left while this bridge was down took its item along: `stale_after` after the start nobody names its EID. */

@@ -267,6 +267,7 @@ export class Members {
 
   /** Feeds may be gone without a word: all of them, or those of that EID. */
   resubscribe(eid?: EntityId): void {
+    if (eid === undefined) this.#census.storeDoubted()
     for (const peer of this.peers) {
       const isConcerned = eid === undefined || peer.eid === eid
       if (isConcerned && peer.refusal === undefined) this.#following.disturbed(peer)

@@ -341,6 +341,62 @@ describe('a member item', () => {
   })
 })
 
+describe('a dead member whose item is missing', () => {
+  const own = memberItem(1)
+  const read = (dialogue: Dialogue, ...items: MemberItem[]): Dialogue =>
+    dialogue.post({ type: 'MembersRead', items })
+  const count = `${b} 1@default 0/0`
+
+  it('left while the own stream was down: its message lamps go out after two readings (rules 19, 22 and 24)', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).pass(4_000)
+    dialogue.online(own)
+    dialogue.post({ type: 'SubscribeFailed', ...feedAt(2), failure: failed('item-not-found') })
+    dialogue.failAsk().pass(5_000)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(read(dialogue, own).injected()).toEqual([count])
+    expect(dialogue.bridge.overview()).toMatchObject({ members: [], departed: [{ jid: jidOf(2) }] })
+  })
+
+  it('is kept through one reading: its item may have come while that was under way', () => {
+    const dialogue = joined().pass(30_000)
+    dialogue.answerInjections()
+    read(read(read(dialogue, own), own, memberItem(2)), own)
+    expect(dialogue.injected()).toEqual([])
+    expect(life(dialogue)).toBe('dead')
+  })
+
+  it('keeps its counts where the own item is missing too: the server has lost its store (rule 22)', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).online()
+    dialogue.pass(30_000).answerInjections()
+    for (let round = 0; round < 3; round += 1) read(dialogue, own)
+    expect(dialogue.injected()).toEqual([])
+    expect(life(dialogue)).toBe('dead')
+    // Once it has been back, a missing item says again that it left.
+    read(dialogue, own, memberItem(2))
+    expect(read(read(dialogue, own), own).injected()).toEqual([count])
+  })
+
+  it('keeps its counts where the own item is back after the loss before it is looked for (rule 22)', () => {
+    const dialogue = joined().report('PJSIP/7', 'BUSY')
+    const { sequence } = dialogue.takeOne('publishBatch').batch
+    dialogue.post({ type: 'BatchFailed', sequence, failure: failed('item-not-found') })
+    dialogue.pass(30_000).answerInjections()
+    for (let round = 0; round < 3; round += 1) read(dialogue, own)
+    expect(dialogue.injected()).toEqual([])
+    expect(life(dialogue)).toBe('dead')
+  })
+
+  it('keeps the counts of its retained node where it was never heard, and the store is lost then (rule 22)', () => {
+    const item = memberItem(2, { publisher: jidOf(2) })
+    const dialogue = new Dialogue().ready([], item).clear().post(subscribedTo(2)).failAsk()
+    const entries = [mailbox('1@default', 4)]
+    dialogue.post({ type: 'WindowRead', eid: b, kind: 'message_waiting', entries, broken: [] })
+    dialogue.answerInjections()
+    read(read(read(dialogue), own), own)
+    expect(dialogue.injected()).toEqual([])
+  })
+})
+
 describe('batches', () => {
   it('of a service or publisher that is not the member’s are refused and counted (rule 18)', () => {
     const dialogue = joined()
