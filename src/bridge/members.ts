@@ -404,7 +404,7 @@ export class Members {
     this.#pulls.cancel(peer)
     this.presence.forget(peer.item.jid)
     peer.isSynced = false
-    peer.replica.discardDevices()
+    this.retained.died(peer)
     this.#judgeRefused(peer.eid)
   }
 

@@ -56,7 +56,6 @@ export class Replica {
   #mailboxes = 0
   #epoch: string | undefined
   #sequence = 0
-  /** Has a pull of this epoch ended, and none been broken off since? */
   #isComplete = false
   #pull: Pull | undefined
   #pullCount = 0
@@ -78,6 +77,11 @@ export class Replica {
 
   get sequence(): number {
     return this.#sequence
+  }
+
+  /** Has a pull of the epoch that is held ended, and none been broken off since? */
+  get isComplete(): boolean {
+    return this.#isComplete
   }
 
   get isPulling(): boolean {
@@ -164,6 +168,8 @@ export class Replica {
 
   /** The peer is dead: its devices, epoch and sequence are discarded; its message counts stay (rule 22). */
   discardDevices(): void {
+    // Not one page of its last epoch came: what is held is of one before.
+    if (this.#epoch === undefined) this.#outdate()
     this.#forgetOrder()
     for (const key of this.#table.keys()) {
       if (kindOfKey(key) === 'device_state') this.#drop(key)
@@ -179,7 +185,11 @@ export class Replica {
   /** Takes an absent peer's message counts from its retained node (rule 22). */
   takeRetained(entries: readonly StateEntry[]): void {
     if (this.#epoch !== undefined) return
-    for (const entry of entries) this.#set(keyOf(entry.kind, entry.id), entry, 0)
+    for (const entry of entries) {
+      const key = keyOf(entry.kind, entry.id)
+      // What it told itself in its last epoch is as new, or newer: its node is written behind.
+      if ((this.#table.get(key)?.sequence ?? 0) === 0) this.#set(key, entry, 0)
+    }
   }
 
   #forgetOrder(): void {
@@ -190,10 +200,14 @@ export class Replica {
     this.#pull = undefined
   }
 
+  #outdate(): void {
+    for (const held of this.#table.values()) held.sequence = 0
+  }
+
   /** Only the member's own answer sets its epoch; entries of another epoch are always older (rule 12). */
   #takeEpoch(pull: Pull, page: Page): void {
     if (page.epoch !== this.#epoch) {
-      for (const held of this.#table.values()) held.sequence = 0
+      this.#outdate()
       pull.tombstones.clear()
     }
     this.#epoch = page.epoch

@@ -10,6 +10,14 @@ export class Retained {
     private readonly roster: Roster,
   ) {}
 
+  /** Its devices are discarded; what was not told here of its counts before it died is read. */
+  died(peer: Peer): void {
+    const { isComplete } = peer.replica
+    peer.isRetainedUnread = false
+    peer.replica.discardDevices()
+    if (!isComplete) this.read(peer)
+  }
+
   /** Reads what its node holds, where that may be believed. */
   read(peer: Peer): void {
     if (!mayTakeRetained(peer)) return
@@ -27,6 +35,6 @@ export class Retained {
   /** It could not be read: the next look at `members` tries again. */
   failed(eid: EntityId): void {
     const peer = this.roster.holder(eid)
-    if (peer?.life === 'dead' && peer.replica.size === 0) peer.isRetainedUnread = true
+    if (peer?.life === 'dead') peer.isRetainedUnread = true
   }
 }

@@ -650,6 +650,49 @@ describe('a member', () => {
     expect(dialogue.injected()).toEqual([`${b} 1@default 4/0`])
   })
 
+  it.each<[string, (dialogue: Dialogue) => Dialogue]>([
+    ['while it was not ready', (dialogue) => dialogue.answerAsk(2, { phase: 'syncing' })],
+    ['before its first page', (dialogue) => dialogue.answerAsk(2)],
+    [
+      'before its last page',
+      (dialogue) => dialogue.answerAsk(2).answerPull(2, [busy], { isLast: false }),
+    ],
+  ])('that dies %s gives its counts from its retained node (rule 22)', (_, begin) => {
+    const dialogue = new Dialogue().ready([], memberItem(2)).clear()
+    begin(dialogue.post(subscribedTo(2))).answerInjections()
+    dialogue.clear().pass(30_000)
+    expect(life(dialogue)).toBe('dead')
+    dialogue.answerInjections()
+    expect(dialogue.takeOne('readWindow').eid).toBe(b)
+    dialogue.clear()
+    // The server does not answer the first time.
+    const [kind, entries] = ['message_waiting', [mailbox('1@default', 4)]] as const
+    dialogue.post({ type: 'WindowUnread', eid: b, kind, failure: failed('timeout') })
+    dialogue
+      .post({ type: 'MembersRead', items: [memberItem(2)] })
+      .post(subscribedTo(2))
+      .failAsk()
+    expect(dialogue.takeOne('readWindow').eid).toBe(b)
+    dialogue.post({ type: 'WindowRead', eid: b, kind, entries, broken: [] })
+    expect(dialogue.injected()).toContain(`${b} 1@default 4/0`)
+  })
+
+  it('that dies in sync keeps what it told, for its retained node is written behind (rule 22)', () => {
+    expect(joined().pass(30_000).take('readWindow')).toEqual([])
+  })
+
+  it('that was in sync again is not read what could not be read while it was absent (rule 22)', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2, { publisher: jidOf(2) })).clear()
+    const fail = (): Dialogue => dialogue.post(subscribedTo(2)).failAsk()
+    fail().take('readWindow')
+    const failure = failed('timeout')
+    dialogue.post({ type: 'WindowUnread', eid: b, kind: 'message_waiting', failure })
+    presence(dialogue, 2, true).answerAsk(2).answerPull(2, []).pass(30_000).clear()
+    expect(life(dialogue)).toBe('dead')
+    fail()
+    expect(dialogue.take('readWindow')).toEqual([])
+  })
+
   it('that is forgotten gives its counts back (rule 22)', () => {
     const dialogue = joined().pass(30_000)
     dialogue.answerInjections()

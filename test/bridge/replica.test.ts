@@ -189,4 +189,25 @@ describe('a table', () => {
     held.replica.takeRetained([mailbox('1@default', 2)])
     expect(held.words).toEqual(['1@default 2/0'])
   })
+
+  it('keeps from retained counts what its origin told in its last epoch, for those are written behind (rule 22)', () => {
+    const held = pulled(4, { a: 'INUSE' })
+    held.replica.apply(batch(5, mailbox('1@default', 2)))
+    held.replica.beginPull()
+    held.replica.takePage(
+      page(1, {}, { epoch: epochOf(2, 2), isLast: false, entries: [mailbox('2@default', 3)] }),
+    )
+    held.replica.discardDevices()
+    held.replica.takeRetained([mailbox('1@default', 0), mailbox('2@default', 1)])
+    expect(held.words).toEqual(['1@default 0/0', '2@default 3/0'])
+  })
+
+  it('takes retained counts over those of an epoch before the last, of which it was told nothing (rule 22)', () => {
+    const held = pulled(4, {})
+    held.replica.apply(batch(5, mailbox('1@default', 2)))
+    held.replica.discardDevices()
+    held.replica.discardDevices()
+    held.replica.takeRetained([mailbox('1@default', 0)])
+    expect(held.words).toEqual(['1@default 0/0'])
+  })
 })
