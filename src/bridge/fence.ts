@@ -19,6 +19,8 @@ export type Dump = ReadonlyMap<Key, StateEntry>
 export interface FenceOutlets {
   /** A dump is asked for: until it ended the table cannot be told. */
   onAsk(): void
+  /** Is another dump asked for where this one may have overtaken a change of that (rule 3)? */
+  isWorthAnother(entry: StateEntry): boolean
   /** A dump ended, with what it named and what was ambiguous before it. */
   onComplete(dump: Dump, doubted: ReadonlySet<Key>): void
 }
@@ -31,7 +33,7 @@ export class Fence {
   #unansweredCount = 0
   #seen = new Map<Key, StateEntry>()
   #ambiguous = new Set<Key>()
-  /** What was ambiguous in the passes before. */
+  /** What was ambiguous in the passes since a dump was last taken. */
   #doubted: ReadonlySet<Key> = new Set()
 
   constructor(
@@ -43,6 +45,11 @@ export class Fence {
     this.#nonce = Math.floor(context.random() * 1_000_000_000)
   }
 
+  /** Is a dump awaited, or did one end? */
+  get isBegun(): boolean {
+    return this.#phase !== 'idle'
+  }
+
   get isComplete(): boolean {
     return this.#phase === 'complete'
   }
@@ -50,7 +57,6 @@ export class Fence {
   /** Asks for a dump, from the first pass on. */
   begin(): void {
     this.#pass = 0
-    this.#doubted = new Set()
     this.#ask()
   }
 
@@ -67,7 +73,8 @@ export class Fence {
     if (this.#phase !== 'refreshing' && this.#phase !== 'fencing') return
     const before = this.#seen.get(key)
     // A live change may have been overtaken by the dump's older value (rule 3).
-    if (before && !isSameState(before, entry)) this.#ambiguous.add(key)
+    const isOther = before && !isSameState(before, entry)
+    if (isOther && this.outlets.isWorthAnother(entry)) this.#ambiguous.add(key)
     this.#seen.set(key, entry)
   }
 
@@ -96,6 +103,7 @@ export class Fence {
     this.#phase = 'complete'
     if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
     this.outlets.onComplete(this.#seen, this.#doubted)
+    this.#doubted = new Set()
   }
 
   #ask(): void {

@@ -73,7 +73,7 @@ export class Inspection {
     const { inspected, context } = this
     const peers = this.#peers()
     const seen = this.#look(kind, id, peers)
-    const unshared = kind === 'device_state' ? inspected.local.unshared.get(id) : undefined
+    const unshared = kind === 'device_state' ? inspected.local.unshared(id) : undefined
     return explain({
       seen: seen ?? { kind, id, sum: nothing(kind, id), changedMs: context.nowMs, parts: [] },
       isKnown: seen !== undefined,

@@ -7,9 +7,9 @@ import { health, log } from './context.js'
 import type { Failure } from './events.js'
 import { type Dump, Fence } from './fence.js'
 import type { Dated } from './replica.js'
-import type { FeedEntry, Key, Kind, StateEntry } from './state.js'
+import { Reported } from './reported.js'
+import type { DeviceEntry, FeedEntry, Key, Kind, MailboxEntry, StateEntry } from './state.js'
 import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
-import { Unshared } from './unshared.js'
 
 /** At most this often is the injected count of an unowned mailbox given again (rule 5). */
 const mailboxAgainMs = 60_000
@@ -28,15 +28,12 @@ export interface LocalStatesOutlets {
 }
 
 export class LocalStates {
-  /** What the PBX said last, of what may be shared. */
-  readonly #reported = new Map<Key, StateEntry>()
+  readonly #reported = new Reported((entry) => this.#mayShare(entry))
   /** What the cluster was told: the table that snapshots serve. */
   readonly #told = new Map<Key, StateEntry>()
   /** When the cluster was told, ms; for whoever asks. */
   readonly #toldMs = new Map<Key, number>()
   #toldMailboxes = 0
-  /** Devices that the PBX reports and that are not shared. */
-  readonly unshared = new Unshared()
   readonly #fences: Readonly<Record<Kind, Fence>>
   readonly #ownedMailboxes = new Set<string>()
   readonly #givenAgainMs = new Map<string, number>()
@@ -54,6 +51,8 @@ export class LocalStates {
     const fence = (kind: Kind): Fence =>
       new Fence(context, kind, {
         onAsk: () => this.#asked(kind),
+        // A device is asked for anew when it is to be shared; but no dump names a mailbox that was emptied.
+        isWorthAnother: (entry) => entry.kind === 'message_waiting' || this.#mayShare(entry),
         onComplete: (dump, doubted) => this.#dumped(kind, dump, doubted),
       })
     this.#fences = {
@@ -85,17 +84,17 @@ export class LocalStates {
     return this.#wasComplete && (this.#isWithdrawn || this.#fences.device_state.isComplete)
   }
 
+  /** What the PBX says of a device that is not shared; for whoever asks. */
+  unshared(device: string): DeviceEntry | undefined {
+    const entry = this.#reported.get(keyOf('device_state', device))
+    return entry?.kind === 'device_state' && !this.#mayShare(entry) ? entry : undefined
+  }
+
   report(entry: StateEntry): void {
     const key = keyOf(entry.kind, entry.id)
-    const isShared = this.#mayShare(entry)
-    // A count that rule 5 keeps back can be followed by the dump's older one all the same (rule 3).
-    if (isShared || entry.kind === 'message_waiting') this.#fences[entry.kind].note(key, entry)
-    if (entry.kind === 'device_state') {
-      if (isShared) this.unshared.remove(entry.id)
-      else this.unshared.note(entry)
-    }
-    if (!isShared) return
-    this.#reported.set(key, entry)
+    if (entry.kind === 'message_waiting') this.#judgeMailbox(entry)
+    if (!this.#reported.take(key, entry)) return
+    this.#fences[entry.kind].note(key, entry)
     if (this.#mayTell(entry.kind)) this.#tell(key)
   }
 
@@ -111,7 +110,6 @@ export class LocalStates {
   }
 
   #startAnew(kind: Kind): void {
-    if (kind === 'device_state') this.unshared.clear()
     for (const [key, entry] of this.#reported) {
       // The dump does not name uncachable states, so only a restart can end them.
       if (entry.kind === 'device_state' && kind === entry.kind && !entry.cachable) {
@@ -138,13 +136,12 @@ export class LocalStates {
     this.#withdrawAfter('pbx-grace', this.context.settings.liveness.graceMs, 'Asterisk is lost')
   }
 
-  /** The filters changed: tells what may be told now and withdraws what may not. */
+  /** The filters changed: withdraws what may not be told any more, and asks for what may be told now. */
   refilter(): void {
-    for (const [key, entry] of this.#reported) {
-      if (!this.#mayShare(entry)) this.#reported.delete(key)
-    }
-    // What the filters kept out before is not in the table: only Asterisk knows it.
-    for (const kind of kinds) if (this.#fences[kind].isComplete) this.#fences[kind].begin()
+    this.#reported.refilter()
+    for (const [key, entry] of this.#told) if (!this.#mayShare(entry)) this.#tellGone(key, entry)
+    // Also where a fence is out: what it found of a device that was not shared may be an older state (rule 3).
+    for (const kind of kinds) if (this.#fences[kind].isBegun) this.#fences[kind].begin()
   }
 
   /** Peers see what they held until the fence is back, but no longer than `stale_after` (rule 16). */
@@ -202,7 +199,7 @@ export class LocalStates {
     // a peer's count, injected, hides the own one from the dump.
     const isSilenceTelling = this.#mayHaveLostMailboxes || isDoubted
     if (!isSilenceTelling || this.outlets.isInjected(entry.id)) return
-    this.#reported.set(key, { ...entry, newMessages: 0, oldMessages: 0 })
+    this.#reported.take(key, { ...entry, newMessages: 0, oldMessages: 0 })
   }
 
   #tellAll(kind: Kind): void {
@@ -214,7 +211,7 @@ export class LocalStates {
   #tell(key: Key): void {
     const entry = this.#reported.get(key)
     const before = this.#told.get(key)
-    if (entry) {
+    if (entry && this.#mayShare(entry)) {
       if (before && isSameState(before, entry)) return
       this.#told.set(key, entry)
       this.#toldMs.set(key, this.context.nowMs)
@@ -235,18 +232,19 @@ export class LocalStates {
     const share = settings.share[entry.kind]
     if (!share.publish || !share.isShared(entry.id)) return false
     if (entry.kind === 'device_state') return entry.cachable || settings.sharesUncachable
-    return this.#mayShareMailbox(entry.id, entry.newMessages + entry.oldMessages > 0)
+    return this.#isOwned(entry.id)
+  }
+
+  #isOwned(mailbox: string): boolean {
+    return this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)
   }
 
   /** Rule 5: an empty spool that is merely polled must not put the owner's lamp out. */
-  #mayShareMailbox(mailbox: string, hasMessages: boolean): boolean {
-    if (hasMessages) this.#ownedMailboxes.add(mailbox)
-    if (this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)) {
-      if (this.context.agenda.has(`mailbox-polled:${mailbox}`)) this.#polledOver(mailbox)
-      return true
-    }
-    if (this.outlets.isInjected(mailbox)) this.#giveAgain(mailbox)
-    return false
+  #judgeMailbox({ id, newMessages, oldMessages }: MailboxEntry): void {
+    if (newMessages + oldMessages > 0) this.#ownedMailboxes.add(id)
+    if (!this.#isOwned(id)) {
+      if (this.outlets.isInjected(id)) this.#giveAgain(id)
+    } else if (this.context.agenda.has(`mailbox-polled:${id}`)) this.#polledOver(id)
   }
 
   #giveAgain(mailbox: string): void {

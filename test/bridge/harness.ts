@@ -70,6 +70,12 @@ export class Dialogue {
     return this
   }
 
+  /** SIGHUP, with these settings changed from the defaults. */
+  reload(changed: Partial<BridgeSettings>): this {
+    this.#commands.push(...this.bridge.reconfigure(settings(1, changed), this.nowMs))
+    return this
+  }
+
   /** Time passes; deadlines are kept to the millisecond. */
   pass(durationMs: number): this {
     const untilMs = this.nowMs + durationMs

@@ -202,7 +202,7 @@ describe('an explanation', () => {
       { state: 'BUSY', cachable: true },
       { state: 'INUSE', cachable: false },
     ])
-    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' })
+    dialogue.post({ type: 'RefreshRequested', kind: 'device_state' }).fenced()
     expect(unshared()).toEqual([undefined, undefined, undefined])
   })
 

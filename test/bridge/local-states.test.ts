@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { StateEntry } from '../../src/bridge/state.js'
 import { Dialogue, failed, wordOf } from './harness.js'
 import { device, fullJidOf, mailbox } from './settings.js'
@@ -9,6 +10,12 @@ const dev = 'device_state'
 /** All that the cluster was told. */
 function told(dialogue: Dialogue): string[] {
   return dialogue.answerPublishes().flatMap(({ entries }) => entries.map(wordOf))
+}
+
+/** Filters that keep out what has such a name. */
+function without(...ids: string[]): Pick<BridgeSettings, 'share'> {
+  const share = { publish: true, subscribe: true, isShared: (id: string) => !ids.includes(id) }
+  return { share: { device_state: share, message_waiting: share } }
 }
 
 describe('the fence', () => {
@@ -102,6 +109,21 @@ describe('the fence', () => {
     expect(told(dialogue)).toEqual(['1@default 0/0'])
   })
 
+  it('ends a count that a dump gave back though SIGHUP has it ask from the start (rule 3)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
+    for (const count of [1, 0, 1]) {
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    }
+    dialogue.post({ type: 'RefreshAnswered', kind: mwi })
+    dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) }).clear()
+    dialogue.reload({}).clear()
+    for (const kind of [dev, mwi] as const) {
+      for (let asked = 0; asked < 2; asked += 1) dialogue.post({ type: 'RefreshAnswered', kind })
+      dialogue.post({ type: 'FenceReturned', kind, nonce: dialogue.fenceOf(kind) })
+    }
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
   it('keeps a count that a dump has named since it was in doubt (rule 3)', () => {
     const dialogue = new Dialogue().post({ type: 'AsteriskFound' })
     const dump = (...entries: StateEntry[]): void => {
@@ -137,6 +159,14 @@ describe('the fence', () => {
     expect(dialogue.bridge.overview().phase).toBe('ready')
   })
 
+  it('is not asked for again for a device that is not shared (rule 3)', () => {
+    const dialogue = new Dialogue({ settings: without('Queue:q') }).post({ type: 'AsteriskFound' })
+    dialogue.clear().report('Queue:q', 'INUSE').report('Queue:q', 'NOT_INUSE')
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    expect(dialogue.take('refresh')).toEqual([])
+  })
+
   it('that is overdue for 30 s is a health error that says what to reload, and is asked for again (rule 6)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
     dialogue.post({ type: 'RefreshAnswered', kind: mwi }).clear().pass(29_999)
@@ -156,10 +186,7 @@ describe('the fence', () => {
 
 describe('what is shared of the own PBX', () => {
   it('leaves out what the filters exclude and what is uncachable (rule 4)', () => {
-    const share = { publish: true, subscribe: true, isShared: (id: string) => id !== 'Queue:q' }
-    const dialogue = new Dialogue({
-      settings: { share: { device_state: share, message_waiting: share } },
-    }).ready()
+    const dialogue = new Dialogue({ settings: without('Queue:q') }).ready()
     dialogue.report('Queue:q', 'INUSE')
     dialogue.post({ type: 'StateReported', entry: device('Custom:x', 'INUSE', false) })
     expect(told(dialogue)).toEqual([])
@@ -203,6 +230,70 @@ describe('what is shared of the own PBX', () => {
     dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).pass(4_000)
     dialogue.found(device('PJSIP/1', 'INUSE')).pass(9_000)
     expect(told(dialogue).filter((word) => word.startsWith('gone'))).toEqual([])
+  })
+})
+
+describe('filters that change while the bridge runs', () => {
+  const both = [device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'BUSY')]
+
+  it('withdraw at once what they keep out, and tell it again when they share it (rule 4)', () => {
+    const dialogue = new Dialogue().ready(both)
+    told(dialogue)
+    dialogue.reload(without('PJSIP/2'))
+    expect(told(dialogue)).toEqual(['gone PJSIP/2'])
+    dialogue.fenced(...both).report('PJSIP/2', 'RINGING')
+    expect(told(dialogue)).toEqual([])
+    dialogue.reload(without()).fenced(device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'RINGING'))
+    expect(told(dialogue)).toEqual(['PJSIP/2 RINGING'])
+  })
+
+  it('tell what they share of a dump that was under way (rules 2 and 4)', () => {
+    const dialogue = new Dialogue({ settings: without('PJSIP/2') }).ready(both)
+    told(dialogue)
+    dialogue.post({ type: 'RefreshRequested', kind: dev }).clear()
+    dialogue.report('PJSIP/1', 'INUSE').report('PJSIP/2', 'BUSY')
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    const nonce = dialogue.fenceOf(dev)
+    dialogue.reload(without()).post({ type: 'FenceReturned', kind: dev, nonce })
+    expect(told(dialogue)).toEqual([])
+    dialogue.fenced(...both)
+    expect(told(dialogue)).toEqual(['PJSIP/2 BUSY'])
+  })
+
+  it('tell uncachable states where those are shared now, and withdraw them where not (rule 4)', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'StateReported', entry: device('Custom:x', 'INUSE', false) })
+    expect(told(dialogue)).toEqual([])
+    // No dump names it.
+    dialogue.reload({ sharesUncachable: true }).fenced()
+    expect(told(dialogue)).toEqual(['Custom:x INUSE'])
+    dialogue.reload({})
+    expect(told(dialogue)).toEqual(['gone Custom:x'])
+  })
+
+  it('tell a count again that no dump names since nobody subscribes to the mailbox (rule 1)', () => {
+    const dialogue = new Dialogue().ready([mailbox('1@default', 2)])
+    told(dialogue)
+    dialogue.reload(without('1@default')).fenced()
+    expect(told(dialogue)).toEqual(['gone 1@default'])
+    dialogue.reload(without()).fenced()
+    expect(told(dialogue)).toEqual(['1@default 2/0'])
+  })
+
+  it('tell what a mailbox came to while they kept it out: that it was filled, and emptied (rule 5)', () => {
+    const dialogue = new Dialogue({ settings: without('1@default') }).ready()
+    for (const count of [1, 0]) {
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    }
+    dialogue.reload(without()).fenced()
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
+  it('tell an empty mailbox that is claimed now (rule 5)', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    dialogue.reload({ isClaimed: () => true }).fenced()
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
   })
 })
 
@@ -286,6 +377,18 @@ describe('a mailbox', () => {
     dialogue.pass(60_000)
     expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 3/0'])
     expect(told(dialogue)).toEqual([])
+  })
+
+  it('of a peer that the own PBX polls empty is given again where nothing is published (rule 5)', () => {
+    const { share } = without()
+    const message_waiting = { ...share.message_waiting, publish: false }
+    const dialogue = new Dialogue({ settings: { share: { ...share, message_waiting } } })
+    dialogue
+      .ready()
+      .joined(2, [mailbox('1@default', 3)])
+      .answerInjections()
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 3/0'])
   })
 
   it.each<[string, (dialogue: Dialogue) => unknown]>([
