@@ -1,7 +1,7 @@
 /**
  * Members that have left, and those that an administrator has had forgotten (rules 12 and 22): what they said in the
  * epochs of before is not taken any more, though their item and their message counts may stand on the server. It is no
- * ban: a new epoch is a new member, and who is forgotten and yet answers is taken in again.
+ * ban: a new epoch is a new member, and whoever answers all the same is taken in again.
  */
 import type { Asks } from './asks.js'
 import type { Census } from './census.js'
@@ -51,10 +51,10 @@ export class Forgetting {
     return (this.#ended.get(jid)?.has(epoch) ?? false) || this.#isForgotten(jid, epoch)
   }
 
-  /** Is the item of an epoch that is over? Calls `take` where it is one of a forgotten member that answers all the same. */
+  /** Is the item of an epoch that is over? Calls `take` where its member answers in that epoch all the same. */
   keepsOut(item: MemberItem, take: () => void): boolean {
     if (!this.isOver(item.id, item.epoch)) return false
-    if (this.#isForgotten(item.id, item.epoch)) this.#ask(item, take)
+    this.#ask(item, take)
     return true
   }
 
@@ -109,14 +109,19 @@ export class Forgetting {
     this.context.emit({ to: 'journal', do: 'forget', jid, epochs })
   }
 
-  /** It was dead to this member only: the stream, or the network, had parted them. */
+  /**
+   * Who was forgotten may have been dead to this member only: the stream, or the network, had parted them. Who has left may
+   * be there again: its last run is heard to leave when the item of the next one has come already.
+   */
   #ask(item: MemberItem, take: () => void): void {
-    this.parts.asks.ask('forgotten', item.jid, {
+    this.parts.asks.ask('over', item.jid, {
       answered: (from, { eid, epoch, phase }) => {
         const isIt = from === item.jid && eid === item.eid && epoch === item.epoch
         if (!isIt || phase === 'leaving') return
-        this.#forgotten.delete(item.id)
-        this.context.emit({ to: 'journal', do: 'forget', jid: item.id, epochs: [] })
+        this.#ended.delete(item.id)
+        if (this.#forgotten.delete(item.id)) {
+          this.context.emit({ to: 'journal', do: 'forget', jid: item.id, epochs: [] })
+        }
         take()
       },
       failed: () => undefined,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Dialogue, epochOf, memberItem, subscribedTo } from './harness.js'
-import { device, eidOf, jidOf, mailbox } from './settings.js'
+import { Dialogue, emptyBatch, epochOf, memberItem, statusOf, subscribedTo } from './harness.js'
+import { device, eidOf, fullJidOf, jidOf, mailbox } from './settings.js'
 
 const b = eidOf(2)
 const counts = [mailbox('1@default', 2)]
@@ -73,5 +73,61 @@ describe('a member that was forgotten', () => {
     expect([jidOf(1), eidOf(1)].map((who) => dialogue.bridge.itemIdOf(who))).toEqual([
       ...[undefined, undefined],
     ])
+  })
+})
+
+/** Member 2 was in sync, and the item of its next run is there before it is heard that the last one leaves. */
+describe('a member that left and is there again', () => {
+  const next = memberItem(2, { epoch: epochOf(2, 2), publisher: jidOf(2) })
+  const leaving = statusOf(2, { phase: 'leaving' })
+  const from = fullJidOf(2)
+  const joined = (): Dialogue => new Dialogue().ready().joined(2, counts).clear()
+  const met = (dialogue: Dialogue): Dialogue =>
+    dialogue.post({ type: 'MemberItemReceived', item: next })
+
+  it.each<[string, () => Dialogue]>([
+    [
+      'an answer',
+      () => {
+        const dialogue = joined().post({ type: 'PresenceReceived', from, isAvailable: true })
+        const { token } = dialogue.takeOne('ask')
+        return met(dialogue).post({ type: 'StatusReceived', token, from, status: leaving })
+      },
+    ],
+    [
+      'a page',
+      () => {
+        const dialogue = joined().batch(2, 3)
+        const { token } = dialogue.takeOne('pull')
+        const page = { ...leaving, entries: [], isLast: true }
+        return met(dialogue).post({ type: 'PageReceived', token, from, page })
+      },
+    ],
+    ['a goodbye', () => met(joined()).receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2))],
+  ])(
+    'is asked, and taken in, though %s of its last run came late (rules 12 and 24)',
+    (_, leave) => {
+      const dialogue = leave()
+      expect(dialogue.bridge.overview().members).toEqual([])
+      dialogue.clear().post({ type: 'MembersRead', items: [next] })
+      dialogue.answerAsk(2, { epoch: next.epoch })
+      expect(dialogue.takeOne('subscribe').member).toBe(jidOf(2))
+      dialogue.post(subscribedTo(2)).answerAsk(2, { epoch: next.epoch })
+      dialogue.answerPull(2, [device('PJSIP/1', 'BUSY')], { epoch: next.epoch })
+      expect(dialogue.bridge.overview().members).toMatchObject([{ life: 'alive', isSynced: true }])
+      // The journal knows of those only that an administrator had forgotten.
+      expect(dialogue.take('forget')).toEqual([])
+    },
+  )
+
+  it('is left out while it answers that it is leaving, or not at all', () => {
+    const dialogue = joined()
+      .receive({ ...emptyBatch(2, 2), isBye: true }, jidOf(2))
+      .clear()
+    const read = (): Dialogue => dialogue.post({ type: 'MembersRead', items: [memberItem(2)] })
+    read().answerAsk(2, { phase: 'leaving' })
+    read().failAsk()
+    expect(dialogue.bridge.overview().members).toEqual([])
+    expect(dialogue.take('subscribe')).toEqual([])
   })
 })
