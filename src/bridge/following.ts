@@ -20,6 +20,9 @@ export class Following {
   readonly #asked = new Set<string>()
   /** How often in a row the feed was not there. */
   readonly #misses = new WeakMap<Peer, number>()
+  #isStreamUp = false
+  /** Who was dismissed while the stream was down: the subscription outlives the stream (rule 17). */
+  readonly #unwanted = new Set<Peer>()
 
   constructor(
     private readonly context: Context,
@@ -81,8 +84,25 @@ export class Following {
     this.context.agenda.cancel(timer(peer))
   }
 
+  /** Drops the subscription to a member that is one no more: now, or before anything is subscribed to on the next stream. */
+  unfollow(peer: Peer): void {
+    if (!this.#isStreamUp) {
+      this.#unwanted.add(peer)
+      return
+    }
+    const { service, eid } = peer.item
+    this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
+  }
+
+  streamUp(): void {
+    this.#isStreamUp = true
+    for (const peer of this.#unwanted) this.unfollow(peer)
+    this.#unwanted.clear()
+  }
+
   /** The stream is down: what it confirmed is asked for on the next one. */
   streamDown(peers: Iterable<Peer>): void {
+    this.#isStreamUp = false
     this.#asked.clear()
     for (const peer of peers) {
       this.moved(peer)

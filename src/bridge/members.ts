@@ -137,6 +137,7 @@ export class Members {
   }
 
   streamUp(): void {
+    this.#following.streamUp()
     this.#absence.pause()
     this.#vitality.start(this.peers)
     for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, false)
@@ -428,15 +429,13 @@ export class Members {
     log(this.context, 'info', 'member is gone for good', { peer: peer.jid, reason })
     this.#departed.note(peer, reason)
     this.#release(peer)
-    const { service, eid } = peer.item
     this.#roster.remove(peer.jid)
-    if (!this.#giving.giveHeirs(eid)) this.injection.withdrawMember(eid)
+    if (!this.#giving.giveHeirs(peer.eid)) this.injection.withdrawMember(peer.eid)
     // Who claimed the EID of another leaves the feed to its holder.
-    if (!this.#roster.holder(eid))
-      this.context.emit({ to: 'cluster', do: 'unsubscribe', service, eid })
+    if (!this.#roster.holder(peer.eid)) this.#following.unfollow(peer)
     this.#troubles.clear(peer.jid)
     this.#giving.dismissed(peer)
-    this.#judgeRefused(eid)
+    this.#judgeRefused(peer.eid)
   }
 
   #refuse(peer: Peer, reason: string): void {

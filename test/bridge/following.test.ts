@@ -1,5 +1,6 @@
 /** Whose feed is not subscribed to is not followed, however well it answers: a change of its would be missed (rule 14). */
 import { describe, expect, it } from 'vitest'
+import type { Command } from '../../src/bridge/commands.js'
 import type { NodeChange } from '../../src/bridge/events.js'
 import type { MemberItem, Status } from '../../src/bridge/messages.js'
 import { unreadiness } from '../../src/bridge/overview.js'
@@ -13,7 +14,7 @@ import {
   statusOf,
   subscribedTo,
 } from './harness.js'
-import { device, eidOf, fullJidOf, jidOf } from './settings.js'
+import { device, eidOf, fullJidOf, jidOf, service, settings } from './settings.js'
 
 const busy = device('PJSIP/1', 'BUSY')
 const subscribed = subscribedTo(2)
@@ -251,5 +252,41 @@ describe('a node that is disturbed', () => {
     dialogue.post({ type: 'BatchFailed', sequence, failure }).pass(500)
     expect(dialogue.take('subscribe').map(({ member }) => member)).toEqual([jidOf(2), jidOf(3)])
     expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+  })
+})
+
+describe('a member that is dropped while the stream is down', () => {
+  const down = (): Dialogue => {
+    const dialogue = new Dialogue().ready().joined(2, [busy]).joined(3)
+    dialogue.answerInjections()
+    return dialogue.clear().post({ type: 'StreamDown', reason: 'cut' }).clear()
+  }
+  const unsubscribe = { to: 'cluster', do: 'unsubscribe', service, eid: eidOf(2) } as const
+  const isTrusted = (jid: string): boolean => jid !== jidOf(2)
+
+  it.each<[string, (dialogue: Dialogue) => Command[]]>([
+    [
+      'forgotten',
+      ({ bridge, nowMs }) => bridge.handle({ type: 'ForgetRequested', member: jidOf(2) }, nowMs),
+    ],
+    [
+      'no longer trusted',
+      ({ bridge, nowMs }) => bridge.reconfigure(settings(1, { isTrusted }), nowMs),
+    ],
+  ])('%s is unsubscribed from on the next one, once (rule 17)', (_, drop) => {
+    const dialogue = down()
+    expect(drop(dialogue)).not.toContainEqual(unsubscribe)
+    expect(dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).take('unsubscribe')).toEqual([
+      unsubscribe,
+    ])
+    dialogue.post({ type: 'StreamDown', reason: 'cut' })
+    expect(dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).take('unsubscribe')).toEqual([])
+  })
+
+  it('is unsubscribed from before it is subscribed to again (rule 17)', () => {
+    const dialogue = down().post({ type: 'ForgetRequested', member: jidOf(2) })
+    dialogue.clear().online(memberItem(1), memberItem(2, { epoch: epochOf(2, 2) }))
+    const names = dialogue.names().filter((name) => name.endsWith('subscribe'))
+    expect(names).toEqual(['unsubscribe', 'subscribe', 'subscribe'])
   })
 })
