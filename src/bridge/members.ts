@@ -222,8 +222,10 @@ export class Members {
     const peer = this.#arrivals.sender(event)
     if (!peer) return
     if (this.forgetting.isOver(peer.jid, batch.epoch)) return
-    if (batch.isBye && batch.epoch === peer.replica.epoch) {
-      this.#depart(peer, 'it said goodbye')
+    if (batch.isBye) {
+      if (batch.epoch === peer.replica.epoch) this.#depart(peer, 'it said goodbye')
+      // Only its own answer sets its epoch, and a pull may have to wait for longer than it lingers.
+      else this.#inquireAnew(peer)
       return
     }
     if (batch.entries.length > 0) this.outlets.onStates()

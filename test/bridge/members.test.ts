@@ -713,6 +713,25 @@ describe('a member', () => {
     expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
+  it('that says goodbye in an epoch that is not held is asked at once, though another is being pulled (rules 12 and 24)', () => {
+    const dialogue = joined().post({ type: 'MemberItemReceived', item: memberItem(3) })
+    dialogue.post(subscribedTo(3)).answerAsk(3).clear()
+    const epoch = epochOf(2, 2)
+    dialogue.receive({ ...emptyBatch(2, 1), epoch, isBye: true }, jidOf(2))
+    dialogue.answerAsk(2, { epoch, phase: 'leaving' })
+    expect(dialogue.injected().sort()).toEqual([`${b} 1@default 0/0`, `${b} PJSIP/1 INVALID`])
+  })
+
+  it('that says goodbye late, in an epoch before, stays by its answer (rule 12)', () => {
+    const dialogue = joined().receive(
+      { ...emptyBatch(2, 9), epoch: epochOf(2, 0), isBye: true },
+      jidOf(2),
+    )
+    dialogue.answerAsk(2)
+    expect(dialogue.bridge.overview().members).toMatchObject([{ life: 'alive', isSynced: true }])
+    expect(dialogue.names()).toEqual([])
+  })
+
   it('that answers that it is leaving is withdrawn too (rule 24)', () => {
     const dialogue = joined().post(subscribedTo(2))
     dialogue.answerAsk(2, { phase: 'leaving' })
