@@ -431,6 +431,7 @@ export class Bridge {
 
   #deleteNodes(): ReturnType<DepartureOutlets['deleteNodes']> {
     this.#standing.end()
+    this.#feed.end()
     if (this.#standing.jid === undefined) return 'offline'
     this.#members.presence.leave()
     if (!this.#members.rivals.isClear) return "another's"

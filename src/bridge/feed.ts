@@ -32,7 +32,7 @@ export class Feed {
   #inFlight: Batch | undefined
   #sentMs = 0
   #isAnswered = true
-  #isOpen = false
+  #phase: 'closed' | 'open' | 'over' = 'closed'
   #isBye = false
   /** By key, what waits for the next batch, and since when. */
   readonly #pending = new Map<Key, { readonly entry: FeedEntry; readonly sinceMs: number }>()
@@ -86,6 +86,7 @@ export class Feed {
   }
 
   change(entry: FeedEntry): void {
+    if (this.#phase === 'over') return
     const key = keyOfEntry(entry)
     const sinceMs = this.#pending.get(key)?.sinceMs ?? this.context.nowMs
     this.#pending.set(key, { entry, sinceMs })
@@ -95,8 +96,8 @@ export class Feed {
 
   /** The stream is up, the node exists and the table may be told: sends what waits, first the unanswered batch. */
   open(): void {
-    if (this.#isOpen) return
-    this.#isOpen = true
+    if (this.#phase !== 'closed') return
+    this.#phase = 'open'
     this.#lag.opened()
     this.#lag.waiting(this.#pending.size)
     if (this.#inFlight) this.#send(this.#inFlight)
@@ -105,13 +106,20 @@ export class Feed {
   }
 
   close(): void {
-    this.#isOpen = false
+    if (this.#phase !== 'open') return
+    this.#phase = 'closed'
     if (!this.#isAnswered) this.#lose()
     this.#isAnswered = true
     if (this.#isHopeless) this.#startAfresh()
-    for (const timer of ['feed-heartbeat', 'feed-rest', 'feed-retry']) {
-      this.context.agenda.cancel(timer)
-    }
+    this.#cancelTimers()
+  }
+
+  /** Nothing follows, not even a heartbeat: a publish could make again the nodes that are being deleted. */
+  end(): void {
+    this.#phase = 'over'
+    this.#inFlight = undefined
+    this.#pending.clear()
+    this.#cancelTimers()
   }
 
   /** The peers were told that this epoch is over: they pull the table of the next one. While it is closed. */
@@ -142,8 +150,7 @@ export class Feed {
     this.#isAnswered = true
     health(this.context, 'feed', 'error')
     if (wasBye) {
-      // Not even a heartbeat follows: a publish could make the node again.
-      this.close()
+      this.end()
       this.outlets.onByePublished()
     } else if (tookMs > restAboveMs + entries.length * restAboveMsPerEntry) {
       const untilMs = this.context.nowMs + tookMs
@@ -168,7 +175,7 @@ export class Feed {
     if (failure.condition === 'item-not-found') this.outlets.onNodeLost()
     const delayMs = failure.isTemporary ? retryMs : 10 * retryMs
     this.context.agenda.set('feed-retry', this.context.nowMs + delayMs, () => {
-      if (this.#isOpen && this.#inFlight) this.#send(this.#inFlight)
+      if (this.#phase === 'open' && this.#inFlight) this.#send(this.#inFlight)
     })
   }
 
@@ -196,7 +203,7 @@ export class Feed {
   }
 
   #pump(): void {
-    if (!this.#isOpen || this.#inFlight || this.context.agenda.has('feed-rest')) return
+    if (this.#phase !== 'open' || this.#inFlight || this.context.agenda.has('feed-rest')) return
     if (this.#pending.size === 0 && !this.#isBye) return
     this.#form()
   }
@@ -242,6 +249,12 @@ export class Feed {
     this.#isAnswered = false
     this.#sentMs = this.context.nowMs
     this.context.emit({ to: 'cluster', do: 'publishBatch', batch })
+  }
+
+  #cancelTimers(): void {
+    for (const timer of ['feed-heartbeat', 'feed-rest', 'feed-retry']) {
+      this.context.agenda.cancel(timer)
+    }
   }
 
   #armHeartbeat(): void {

@@ -1,6 +1,6 @@
-/** What `leave` says of the own nodes: that they are gone only where the service has said so (rules 9 and 24). */
+/** What `leave` does with the own nodes: it tells that they are gone only where the service has said so (rules 9 and 24). */
 import { describe, expect, it } from 'vitest'
-import { Dialogue } from './harness.js'
+import { Dialogue, failed } from './harness.js'
 import { device } from './settings.js'
 
 /** Leaving, with the deletion of the own nodes sent. */
@@ -40,5 +40,39 @@ describe('the own nodes of a member that leaves', () => {
     expect(dialogue.take('left')).toEqual([])
     dialogue.answerInjections()
     expect(failures(dialogue)).toEqual([])
+  })
+})
+
+describe('a member that has said goodbye publishes nothing that could make its nodes again (rule 24)', () => {
+  const fenceIsOut = (): Dialogue =>
+    new Dialogue().ready().post({ type: 'RefreshRequested', kind: 'device_state' })
+
+  it.each<[string, Dialogue, (dialogue: Dialogue) => unknown]>([
+    ['the fence comes back', fenceIsOut(), (dialogue) => dialogue.fenced()],
+    [
+      'members is read',
+      new Dialogue().ready(),
+      (dialogue) => dialogue.post({ type: 'MembersRead', items: [] }),
+    ],
+  ])('when %s', (_, member, act) => {
+    const dialogue = deleting(member).report('PJSIP/1', 'BUSY')
+    act(dialogue)
+    expect(dialogue.pass(10_000).take('publishBatch')).toEqual([])
+  })
+
+  it('not even the goodbye, where the server refused it until they were deleted', () => {
+    const dialogue = new Dialogue().ready().clear().post({ type: 'LeaveRequested' })
+    const { batch } = dialogue.takeOne('publishBatch')
+    const failure = failed('resource-constraint')
+    const refuse = (): void => {
+      dialogue.post({ type: 'BatchFailed', sequence: batch.sequence, failure })
+    }
+    refuse()
+    dialogue.pass(4_999)
+    expect(dialogue.take('publishBatch')).toHaveLength(1)
+    refuse()
+    dialogue.pass(1)
+    expect(dialogue.take('deleteOwnNodes')).toHaveLength(1)
+    expect(dialogue.pass(10_000).take('publishBatch')).toEqual([])
   })
 })
