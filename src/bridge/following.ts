@@ -29,6 +29,10 @@ export class Following {
     private readonly troubles: Troubles,
   ) {}
 
+  get isStreamUp(): boolean {
+    return this.#isStreamUp
+  }
+
   /** Subscribes to the peer's feed; with `isAgain` whatever is known of the subscription. */
   follow(peer: Peer, isAgain = false): void {
     if (isAgain) this.lost(peer)

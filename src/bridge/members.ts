@@ -472,6 +472,7 @@ export class Members {
   #judgeAgain(peer: Peer): void {
     if (!this.#roster.mayContest(peer)) return
     peer.refusal = undefined
-    this.#meet(peer, false)
+    // On the next stream everybody is met.
+    if (this.#following.isStreamUp) this.#meet(peer, false)
   }
 }
