@@ -5,11 +5,14 @@ import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import { maxEntries } from '../../src/bridge/messages.js'
+import type { Injected } from '../../src/bridge/targets.js'
 import type { Kind } from '../../src/bridge/state.js'
+import { whomToForget } from '../../src/observe/forget.js'
+import { BadRequest } from '../../src/observe/respond.js'
 import { FakeTime, randomFrom } from './fake-time.js'
 import { settings } from './settings.js'
 import { SimulatedAsterisk } from './simulated-asterisk.js'
-import { SimulatedService, Stream, failure } from './simulated-service.js'
+import { SimulatedService, Stream, failed, failure } from './simulated-service.js'
 
 export interface ClusterOptions {
   readonly seed: number
@@ -59,9 +62,11 @@ export class Cluster {
 
 export class SimulatedMember {
   readonly asterisk: SimulatedAsterisk
-  readonly journal = new Map<string, { eid: string; kind: Kind; id: string }>()
+  readonly journal = new Map<string, Injected>()
   readonly #forgotten = new Map<string, ForgottenMember>()
   readonly fullJid: string
+  /** As the configuration was last read. */
+  settings: BridgeSettings
   bridge: Bridge | undefined
   stream: Stream | undefined
   /** Log lines, health and counts, as they came. */
@@ -84,9 +89,10 @@ export class SimulatedMember {
 
   constructor(
     private readonly cluster: Cluster,
-    readonly settings: BridgeSettings,
+    private readonly firstSettings: BridgeSettings,
     readonly number: number,
   ) {
+    const settings = (this.settings = firstSettings)
     this.fullJid = `${settings.jid}/${settings.eid}`
     this.asterisk = new SimulatedAsterisk(cluster.time, cluster.random, {
       post: (event) => this.post(event),
@@ -112,6 +118,39 @@ export class SimulatedMember {
     this.asterisk.meetBridge()
     this.#ifSame(50 * random(), () => this.connect())
     this.#arm()
+  }
+
+  /** SIGHUP: the configuration is the first one but for what is changed; a bridge that does not run reads it at its start. */
+  reload(changed: Partial<BridgeSettings> = {}): void {
+    this.settings = { ...this.firstSettings, ...changed }
+    this.#handle((bridge, nowMs) => bridge.reconfigure(this.settings, nowMs))
+  }
+
+  /** `hintbridge leave`; its process ends when all is done. */
+  leave(): void {
+    this.post({ type: 'LeaveRequested' })
+  }
+
+  /** What the last `leave` said that it left behind; `undefined` where none came to its end. */
+  get leftBehind(): readonly string[] | undefined {
+    return this.observed.findLast((each) => each.do === 'left')?.failures
+  }
+
+  /** `hintbridge forget`, where it would be allowed. */
+  forget(other: SimulatedMember): void {
+    const { bridge, stream, settings } = this
+    if (!bridge) return
+    try {
+      const member = whomToForget(bridge.overview(), other.settings.jid, settings)
+      const item = bridge.itemIdOf(member)
+      this.post({ type: 'ForgetRequested', member })
+      // The server lets none but the maker of `members` retract another's item.
+      const mayRetract = this.cluster.random() < 0.5
+      if (item === undefined || !mayRetract) return
+      stream?.toServer(() => this.cluster.service.retractItem(item))
+    } catch (error) {
+      if (!(error instanceof BadRequest)) throw error
+    }
   }
 
   /** SIGKILL: the server notices by the connection. */
@@ -151,13 +190,22 @@ export class SimulatedMember {
     if (event.type === 'InjectionAnswered') this.#busyLanes.delete(event.lane)
     if (event.type === 'BatchPublished' || event.type === 'BatchFailed') this.#isPublishing = false
     this.#events.push(event)
-    if (this.#isDraining) return
+    if (!this.#isDraining) this.#handle(() => [])
+  }
+
+  /** Has the bridge do it, and then handle what was posted, in order. */
+  #handle(act: (bridge: Bridge, nowMs: number) => Command[]): void {
+    const { bridge } = this
+    if (!bridge) return
+    const { nowMs } = this.cluster.time
     this.#isDraining = true
     try {
+      this.#wasOnline = this.#isOnline
+      for (const command of act(bridge, nowMs)) this.#perform(command)
       for (let next = this.#events.shift(); next; next = this.#events.shift()) {
         if (next.type === 'StreamUp' && !this.stream) continue
         this.#wasOnline = this.#isOnline
-        const commands = this.bridge.handle(next, this.cluster.time.nowMs)
+        const commands = bridge.handle(next, nowMs)
         if (next.type === 'StreamUp') this.#isOnline = true
         if (next.type === 'StreamDown') this.#isOnline = false
         for (const command of commands) this.#perform(command)
@@ -206,6 +254,7 @@ export class SimulatedMember {
         return
       case 'observe':
         this.observed.push(command)
+        if (command.do === 'left') this.#ifSame(0, () => this.killBridge())
         return
     }
   }
@@ -224,8 +273,8 @@ export class SimulatedMember {
       this.#forgotten.set(command.jid, command)
       return
     }
-    const { do: what, eid, kind, id } = command
-    if (what === 'add') this.journal.set(`${eid} ${kind} ${id}`, { eid, kind, id })
+    const { eid, kind, id } = command
+    if (command.do === 'add') this.journal.set(`${eid} ${kind} ${id}`, command)
     else this.journal.delete(`${eid} ${kind} ${id}`)
   }
 
@@ -241,66 +290,38 @@ export class SimulatedMember {
     if (!isAllowed && !this.#wasOnline) {
       throw new ContractBroken(`${command.do} while the stream is down`)
     }
-    this.#failOffline(command)
-  }
-
-  #failOffline(command: ClusterCommand): void {
-    const reason = failure('disconnected')
-    if (command.do === 'publishBatch') {
-      this.post({ type: 'BatchFailed', sequence: command.batch.sequence, failure: reason })
-    } else if (command.do === 'pull') {
-      this.post({ type: 'PullFailed', token: command.token, failure: reason })
-    } else if (command.do === 'ask') {
-      this.post({ type: 'AskFailed', token: command.token, failure: reason })
-    } else if (command.do === 'writeWindow' || command.do === 'retractWindow') {
-      this.post({ type: 'WindowFailed', failure: reason })
-    }
+    const event = failed(command, failure('disconnected'))
+    if (event) this.post(event)
   }
 
   #performOnline(command: ClusterCommand, stream: Stream): void {
     const { service: server, random } = this.cluster
-    const { eid, jid, liveness } = this.settings
-    const request = (
-      failed: (reason: Failure) => BridgeEvent,
-      act: (respond: (event: BridgeEvent) => void) => void,
-    ): void => stream.request(liveness.heartbeatMs, failed, act)
+    const { eid, jid } = this.settings
     switch (command.do) {
       case 'makeOwnNodes':
-        return request(
-          (reason) => ({ type: 'OwnNodesFailed', failure: reason }),
-          (respond) => {
-            server.makeNodes(eid)
-            respond({ type: 'OwnNodesMade', windowItems: 256 })
-          },
-        )
+        return this.#request(command, stream, (respond) => {
+          server.makeNodes(eid)
+          respond({ type: 'OwnNodesMade', windowItems: 256 })
+        })
       case 'deleteOwnNodes':
-        return request(
-          () => ({ type: 'OwnNodesDeleted' }),
-          (respond) => {
-            server.deleteNodes(eid, jid)
-            respond({ type: 'OwnNodesDeleted' })
-          },
-        )
+        return this.#request(command, stream, (respond) => {
+          server.deleteNodes(eid, jid)
+          respond({ type: 'OwnNodesDeleted', failures: [] })
+        })
       case 'retractItem':
         return stream.toServer(() => server.retractItem(jid))
       case 'deleteNodesOf':
         return stream.toServer(() => server.deleteNodes(command.eid))
       case 'announce':
-        return request(
-          (reason) => ({ type: 'AnnounceFailed', failure: reason }),
-          (respond) => {
-            server.announce({ ...command.item, publisher: jid })
-            respond({ type: 'Announced' })
-          },
-        )
+        return this.#request(command, stream, (respond) => {
+          server.announce({ ...command.item, publisher: jid })
+          respond({ type: 'Announced' })
+        })
       case 'readMembers':
-        return request(
-          (reason) => ({ type: 'MembersUnread', failure: reason }),
-          (respond) => {
-            stream.isFollowingMembers = true
-            respond({ type: 'MembersRead', items: [...server.members.values()] })
-          },
-        )
+        return this.#request(command, stream, (respond) => {
+          stream.isFollowingMembers = true
+          respond({ type: 'MembersRead', items: [...server.members.values()] })
+        })
       case 'subscribe':
         return this.#subscribe(command, stream)
       case 'unsubscribe':
@@ -324,22 +345,22 @@ export class SimulatedMember {
       case 'writeWindow':
       case 'retractWindow':
         return this.#write(command, stream)
-      case 'readWindow': {
-        const { kind } = command
-        return request(
-          (reason) => ({ type: 'WindowUnread', eid: command.eid, kind, failure: reason }),
-          (respond) => {
-            const items = server.window(command.eid, kind)
-            if (items) {
-              const entries = [...items.values()]
-              respond({ type: 'WindowRead', eid: command.eid, kind, entries, broken: [] })
-            } else {
-              const reason = failure('item-not-found', false)
-              respond({ type: 'WindowUnread', eid: command.eid, kind, failure: reason })
-            }
-          },
-        )
-      }
+      case 'readWindow':
+        return this.#request(command, stream, (respond, fail) => {
+          const items = server.window(command.eid, command.kind)
+          if (!items) {
+            fail(failure('item-not-found', false))
+            return
+          }
+          const entries = [...items.values()]
+          respond({
+            type: 'WindowRead',
+            eid: command.eid,
+            kind: command.kind,
+            entries,
+            broken: [],
+          })
+        })
       case 'endStream':
         return this.#ifSame(0, () => {
           if (this.stream === stream) this.cut(200 + 800 * random(), command.reason)
@@ -347,51 +368,56 @@ export class SimulatedMember {
     }
   }
 
+  /** `act` is what the server does with it. */
+  #request(
+    command: ClusterCommand,
+    stream: Stream,
+    act: (respond: (event: BridgeEvent) => void, fail: (reason: Failure) => void) => void,
+  ): void {
+    stream.request(
+      this.settings.liveness.heartbeatMs,
+      (reason) => failed(command, reason),
+      (respond) =>
+        act(respond, (reason) => {
+          const event = failed(command, reason)
+          if (event) respond(event)
+        }),
+    )
+  }
+
   #subscribe(command: ClusterCommand & { do: 'subscribe' }, stream: Stream): void {
     const { service: server } = this.cluster
     const { member, service, eid, isAgain } = command
-    const feed = { member, service, eid }
     if (!isAgain && stream.knownFeeds.has(eid)) {
-      this.post({ type: 'Subscribed', ...feed })
+      this.post({ type: 'Subscribed', member, service, eid })
       return
     }
-    stream.request(
-      this.settings.liveness.heartbeatMs,
-      (reason) => ({ type: 'SubscribeFailed', ...feed, failure: reason }),
-      (respond) => {
-        if (!server.feeds.has(eid)) {
-          const reason = failure('item-not-found', false)
-          respond({ type: 'SubscribeFailed', ...feed, failure: reason })
-          return
-        }
-        const subscribers = server.subscribers.get(eid) ?? new Set<string>()
-        server.subscribers.set(eid, subscribers.add(this.fullJid))
-        stream.knownFeeds.add(eid)
-        respond({ type: 'Subscribed', ...feed })
-      },
-    )
+    this.#request(command, stream, (respond, fail) => {
+      if (!server.feeds.has(eid)) {
+        fail(failure('item-not-found', false))
+        return
+      }
+      const subscribers = server.subscribers.get(eid) ?? new Set<string>()
+      server.subscribers.set(eid, subscribers.add(this.fullJid))
+      stream.knownFeeds.add(eid)
+      respond({ type: 'Subscribed', member, service, eid })
+    })
   }
 
   #publish(command: ClusterCommand & { do: 'publishBatch' }, stream: Stream): void {
     const { service: server, random } = this.cluster
     const { batch } = command
     this.#checkBatch(command)
-    const { sequence } = batch
-    stream.request(
-      this.settings.liveness.heartbeatMs,
-      (reason) => ({ type: 'BatchFailed', sequence, failure: reason }),
-      (respond) => {
-        const isSwallowed = random() < server.faults.swallow
-        if (isSwallowed && random() < 0.5) return
-        if (!server.feeds.has(batch.eid)) {
-          const reason = failure('item-not-found', false)
-          respond({ type: 'BatchFailed', sequence, failure: reason })
-          return
-        }
-        server.notify(batch, this.settings.jid)
-        if (!isSwallowed) respond({ type: 'BatchPublished', sequence })
-      },
-    )
+    this.#request(command, stream, (respond, fail) => {
+      const isSwallowed = random() < server.faults.swallow
+      if (isSwallowed && random() < 0.5) return
+      if (!server.feeds.has(batch.eid)) {
+        fail(failure('item-not-found', false))
+        return
+      }
+      server.notify(batch, this.settings.jid)
+      if (!isSwallowed) respond({ type: 'BatchPublished', sequence: batch.sequence })
+    })
   }
 
   /** Rule 11: one in flight, at most 500 entries, the next number or the very same batch again. */
@@ -415,18 +441,13 @@ export class SimulatedMember {
     const { jid: from, token } = command
     const isPull = command.do === 'pull'
     if (isPull) this.pullCount += 1
-    const failed = (reason: Failure): BridgeEvent => ({
-      type: isPull ? 'PullFailed' : 'AskFailed',
-      token,
-      failure: reason,
-    })
-    stream.request(this.settings.liveness.heartbeatMs, failed, (respond) => {
+    this.#request(command, stream, (respond, fail) => {
       server.route(
         from,
         ({ status, page, failure: reason }) => {
           if (status) respond({ type: 'StatusReceived', token, from, status })
           else if (page) respond({ type: 'PageReceived', token, from, page })
-          else respond(failed(reason ?? failure('undefined-condition')))
+          else fail(reason ?? failure('undefined-condition'))
         },
         (handle) =>
           isPull
@@ -455,18 +476,14 @@ export class SimulatedMember {
   #write(command: ClusterCommand & { do: 'writeWindow' | 'retractWindow' }, stream: Stream): void {
     const { service: server } = this.cluster
     const isWrite = command.do === 'writeWindow'
-    stream.request(
-      this.settings.liveness.heartbeatMs,
-      (reason) => ({ type: 'WindowFailed', failure: reason }),
-      (respond) => {
-        const kind = isWrite ? command.entry.kind : command.kind
-        const items = server.window(this.settings.eid, kind)
-        const isFound = items && (isWrite || items.has(command.id))
-        if (isWrite) items?.set(command.entry.id, command.entry)
-        else items?.delete(command.id)
-        if (isFound) respond({ type: 'WindowWritten' })
-        else respond({ type: 'WindowFailed', failure: failure('item-not-found', false) })
-      },
-    )
+    this.#request(command, stream, (respond, fail) => {
+      const kind = isWrite ? command.entry.kind : command.kind
+      const items = server.window(this.settings.eid, kind)
+      const isFound = items && (isWrite || items.has(command.id))
+      if (isWrite) items?.set(command.entry.id, command.entry)
+      else items?.delete(command.id)
+      if (isFound) respond({ type: 'WindowWritten' })
+      else fail(failure('item-not-found', false))
+    })
   }
 }

@@ -1,11 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, it } from 'vitest'
-import { Cluster } from './cluster-sim.js'
+import { describe, expect, it } from 'vitest'
+import type { Cluster, SimulatedMember } from './cluster-sim.js'
 import { eidOf } from './settings.js'
 import {
+  bystanderStep,
   expectConvergence,
+  expectCount,
+  expectGone,
   expectOneHolder,
+  newCluster,
   perform,
   settle,
   size,
@@ -15,6 +19,9 @@ import {
 
 /** Raise it for a long search. */
 const numRuns = Number(process.env['CONVERGENCE_RUNS'] ?? 3_000)
+
+/** A long search stops at its first finding; shrinking takes longer than finding. */
+const parameters = { numRuns, endOnFailure: numRuns > 10_000 }
 
 /** Between two runs the test's process answers its parent, which else takes it for dead. */
 const rest = (): Promise<void> => setImmediate()
@@ -27,15 +34,14 @@ describe('a cluster of three, whatever happens to it', () => {
         fc.array(step, { maxLength: 60, size: 'max' }),
         async (seed, steps) => {
           await rest()
-          const cluster = new Cluster({ seed, size })
+          const cluster = newCluster(seed)
           cluster.start()
           for (const each of steps) perform(cluster, each)
           settle(cluster)
           expectConvergence(cluster)
         },
       ),
-      // A long search stops at its first finding; shrinking takes longer than finding.
-      { numRuns, endOnFailure: numRuns > 10_000 },
+      parameters,
     )
   }, 3_600_000)
 })
@@ -50,11 +56,7 @@ describe('two newcomers with one EID (rule 18)', () => {
         fc.array(strifeStep, { maxLength: 12 }),
         async (seed, apartMs, isFirstLate, steps) => {
           await rest()
-          const cluster = new Cluster({
-            seed,
-            size,
-            settings: (number) => (number === 2 ? { eid: eidOf(1) } : {}),
-          })
+          const cluster = newCluster(seed, (number) => (number === 2 ? { eid: eidOf(1) } : {}))
           cluster.member(3).startBridge()
           cluster.member(isFirstLate ? 2 : 1).startBridge()
           cluster.time.pass(apartMs)
@@ -64,7 +66,81 @@ describe('two newcomers with one EID (rule 18)', () => {
           expectOneHolder(cluster)
         },
       ),
-      { numRuns, endOnFailure: numRuns > 10_000 },
+      parameters,
     )
+  }, 3_600_000)
+})
+
+describe('a mailbox that has moved to another member (rule 5)', () => {
+  it('shows its count everywhere, whatever happens to the one where it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.array(step, { maxLength: 20 }), async (seed, steps) => {
+        await rest()
+        const cluster = newCluster(seed).start()
+        const [before, after] = [cluster.member(1), cluster.member(2)]
+        before.asterisk.setSpool('moved@default', 3)
+        cluster.time.pass(1_000)
+        before.asterisk.setSpool('moved@default', 0)
+        cluster.time.pass(1_000)
+        after.asterisk.setSpool('moved@default', 2)
+        cluster.time.pass(1_000)
+        for (const each of steps) perform(cluster, each)
+        settle(cluster)
+        for (const member of cluster.members) expectCount(member, 'moved@default', 2)
+      }),
+      parameters,
+    )
+  }, 3_600_000)
+})
+
+describe('a member that goes for good', () => {
+  const steps = fc.array(bystanderStep, { maxLength: 12 })
+  const mailboxes = { '3001@default': 2, '3002@default': 1 }
+
+  /** It goes, after what happened to the others and before what will. */
+  function goingFor(
+    go: (member: SimulatedMember) => void,
+    expectAfterwards: (cluster: Cluster, gone: SimulatedMember) => void,
+  ): fc.IAsyncProperty<unknown> {
+    return fc.asyncProperty(fc.integer(), steps, steps, async (seed, before, after) => {
+      await rest()
+      const cluster = newCluster(seed).start()
+      const gone = cluster.member(size)
+      gone.asterisk.setDevice('PJSIP/1', 'INUSE')
+      for (const [mailbox, count] of Object.entries(mailboxes))
+        gone.asterisk.setSpool(mailbox, count)
+      // Until its counts are in its window: what was not written when it died is nowhere.
+      cluster.time.pass(20_000)
+      for (const each of before) perform(cluster, each)
+      go(gone)
+      for (const each of after) perform(cluster, each)
+      settle(cluster)
+      expectAfterwards(cluster, gone)
+    })
+  }
+
+  it('takes its device states along when it dies, and leaves its message counts (rule 22)', async () => {
+    const property = goingFor(
+      (member) => member.killBridge(),
+      (cluster, gone) => expectGone(cluster, gone, mailboxes),
+    )
+    await fc.assert(property, parameters)
+  }, 3_600_000)
+
+  it('takes everything along when it leaves (rule 24)', async () => {
+    const property = goingFor(
+      (member) => member.leave(),
+      (cluster, gone) => {
+        if (gone.leftBehind?.length !== 0) {
+          // It says so, and is to be run again.
+          gone.startBridge()
+          gone.leave()
+          settle(cluster)
+        }
+        expect(gone.leftBehind).toEqual([])
+        expectGone(cluster, gone, { '3001@default': 0, '3002@default': 0 })
+      },
+    )
+    await fc.assert(property, parameters)
   }, 3_600_000)
 })

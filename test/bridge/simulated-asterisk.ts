@@ -4,17 +4,37 @@
  */
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { AsteriskCommand } from '../../src/bridge/commands.js'
-import type { DeviceState, EntityId, Kind, StateEntry } from '../../src/bridge/state.js'
+import type {
+  DeviceEntry,
+  DeviceState,
+  EntityId,
+  Kind,
+  StateEntry,
+} from '../../src/bridge/state.js'
 import { kinds } from '../../src/bridge/state.js'
 import { sumStates } from '../../src/bridge/sum.js'
 import type { FakeTime } from './fake-time.js'
 import { device, mailbox } from './settings.js'
+
+/** How likely Asterisk refuses what its bridge sends. */
+export interface Refusals {
+  readonly chance: number
+  /** Of the refusals, those that name no reason to try again. */
+  readonly permanent: number
+}
+
+export const noRefusals: Refusals = { chance: 0, permanent: 0 }
+
+/** Nobody's cache holds it (rule 4): no dump names it, and whoever has not heard it does not know of it. */
+export const uncachable = 'Uncached:1'
 
 const lost: Failure = { condition: 'asterisk-lost', reason: 'killed', isTemporary: true }
 
 type Published =
   | { readonly type: 'state'; readonly entry: StateEntry }
   | { readonly type: 'fence'; readonly nonce: number }
+
+type Answer = Extract<BridgeEvent, { type: 'RefreshAnswered' | 'InjectionAnswered' }>
 
 export interface AsteriskOutlets {
   post(event: BridgeEvent): void
@@ -24,6 +44,7 @@ export interface AsteriskOutlets {
 
 export class SimulatedAsterisk {
   isUp = true
+  refusals = noRefusals
   /** Own devices: the truth. */
   readonly devices = new Map<string, DeviceState>()
   /** Own spool, new messages a mailbox: the truth; it outlives a restart. */
@@ -34,7 +55,7 @@ export class SimulatedAsterisk {
   readonly counts = new Map<string, number>()
   readonly #queues: Record<Kind, Published[]> = { device_state: [], message_waiting: [] }
   readonly #isSending: Record<Kind, boolean> = { device_state: false, message_waiting: false }
-  readonly #inFlight = new Map<string, BridgeEvent & { failure?: Failure }>()
+  readonly #inFlight = new Map<string, Answer>()
   /** Counts its lives: what was under way in an earlier one is lost. */
   #life = 0
   /** Counts the bridges that were beside it. */
@@ -49,7 +70,13 @@ export class SimulatedAsterisk {
   setDevice(id: string, state: DeviceState): void {
     if (this.devices.get(id) === state) return
     this.devices.set(id, state)
-    if (this.isUp) this.#publish({ type: 'state', entry: device(id, state) })
+    if (this.isUp) this.#publish({ type: 'state', entry: deviceOf(id, state) })
+  }
+
+  /** A device that is not in the cache is heard of when it is said, not before. */
+  sayUncachable(): void {
+    const state = this.devices.get(uncachable)
+    if (this.isUp && state) this.#publish({ type: 'state', entry: deviceOf(uncachable, state) })
   }
 
   /** So many voicemails lie in the own spool now. */
@@ -99,7 +126,7 @@ export class SimulatedAsterisk {
     this.outlets.post({ type: 'AsteriskLost', reason: 'killed' })
     const unanswered = [...this.#inFlight.values()]
     this.#inFlight.clear()
-    for (const answer of unanswered) this.outlets.post({ ...answer, failure: lost } as BridgeEvent)
+    for (const answer of unanswered) this.outlets.post({ ...answer, failure: lost })
   }
 
   /** The process starts: devices that `isKept` does not name are gone, the spool is read. */
@@ -115,6 +142,12 @@ export class SimulatedAsterisk {
       }),
     )
     for (const [id, count] of this.spool) if (count > 0) this.#count(id, count)
+  }
+
+  /** `module reload`: it asks for the peers' states, and forgets nothing. */
+  reload(): void {
+    if (!this.isUp) return
+    for (const kind of kinds) this.outlets.post({ type: 'RefreshRequested', kind })
   }
 
   perform(command: AsteriskCommand): void {
@@ -138,7 +171,11 @@ export class SimulatedAsterisk {
         return
       }
       case 'fence':
-        this.#afterDelay(() => this.#enqueue(command.kind, { type: 'fence', nonce: command.nonce }))
+        this.#afterDelay(() => {
+          // Nobody is told: it is overdue then (rule 6).
+          if (this.random() < this.refusals.chance) return
+          this.#enqueue(command.kind, { type: 'fence', nonce: command.nonce })
+        })
         return
       case 'inject': {
         const { lane, eid, entry } = command
@@ -161,12 +198,12 @@ export class SimulatedAsterisk {
   }
 
   /** Performs a request after the way there, and posts the answer; each is answered once while its bridge lives. */
-  #answer(name: string, event: BridgeEvent, act: (answer: () => void) => void): void {
+  #answer(name: string, event: Answer, act: (answer: () => void) => void): void {
     const key = `${name} ${this.random()}`
     if (!this.isUp) {
       this.time.after(
         1,
-        this.#ifCompanion(() => this.outlets.post({ ...event, failure: lost } as BridgeEvent)),
+        this.#ifCompanion(() => this.outlets.post({ ...event, failure: lost })),
       )
       return
     }
@@ -180,7 +217,8 @@ export class SimulatedAsterisk {
         if (this.#inFlight.has(key)) sendAgain()
         return
       }
-      act(() => {
+      const failure = this.#refusal()
+      const answer = (): void => {
         if (life !== this.#life) {
           if (this.#inFlight.has(key)) sendAgain()
           return
@@ -188,16 +226,30 @@ export class SimulatedAsterisk {
         this.time.after(
           this.#delay(),
           this.#ifCompanion(() => {
-            if (this.#inFlight.delete(key)) this.outlets.post(event)
+            if (!this.#inFlight.delete(key)) return
+            this.outlets.post({ ...event, ...(failure && { failure }) })
           }),
         )
-      })
+      }
+      // Of what is to be tried again the bridge may just have lost the answer.
+      const isPerformed = !failure || (failure.isTemporary && this.random() < 0.5)
+      if (isPerformed) act(answer)
+      else answer()
     }
     this.time.after(this.#delay(), this.#ifCompanion(send))
   }
 
+  #refusal(): Failure | undefined {
+    const { chance, permanent } = this.refusals
+    if (this.random() >= chance) return undefined
+    return { condition: '5xx', reason: 'refused', isTemporary: this.random() >= permanent }
+  }
+
   #dump(kind: Kind): StateEntry[] {
-    if (kind === 'device_state') return [...this.devices].map(([id, state]) => device(id, state))
+    if (kind === 'device_state') {
+      const cached = [...this.devices].filter(([id]) => id !== uncachable)
+      return cached.map(([id, state]) => deviceOf(id, state))
+    }
     return [...this.spool].filter(([, count]) => count > 0).map(([id, count]) => mailbox(id, count))
   }
 
@@ -268,4 +320,8 @@ export class SimulatedAsterisk {
       if (companion === this.#companion) run()
     }
   }
+}
+
+function deviceOf(id: string, state: DeviceState): DeviceEntry {
+  return device(id, state, id !== uncachable)
 }

@@ -1,4 +1,5 @@
 /** An XMPP server with its pubsub service: streams, directed presence, IQs, nodes; with faults that can be switched on. */
+import type { ClusterCommand } from '../../src/bridge/commands.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { Batch, MemberItem, Page, Status } from '../../src/bridge/messages.js'
 import type { EntityId, StateEntry } from '../../src/bridge/state.js'
@@ -21,6 +22,44 @@ export const noFaults: Faults = { lose: 0, duplicate: 0, delay: 0, swallow: 0, s
 
 export function failure(condition: string, isTemporary = true): Failure {
   return { condition, reason: condition, isTemporary }
+}
+
+/** What the XMPP edge posts of a command that failed; nothing of one that is not answered. */
+export function failed(command: ClusterCommand, reason: Failure): BridgeEvent | undefined {
+  switch (command.do) {
+    case 'makeOwnNodes':
+      return { type: 'OwnNodesFailed', failure: reason }
+    case 'deleteOwnNodes':
+      return { type: 'OwnNodesDeleted', failures: [reason.reason] }
+    case 'announce':
+      return { type: 'AnnounceFailed', failure: reason }
+    case 'readMembers':
+      return { type: 'MembersUnread', failure: reason }
+    case 'subscribe': {
+      const { member, service: where, eid } = command
+      return { type: 'SubscribeFailed', member, service: where, eid, failure: reason }
+    }
+    case 'publishBatch':
+      return { type: 'BatchFailed', sequence: command.batch.sequence, failure: reason }
+    case 'pull':
+      return { type: 'PullFailed', token: command.token, failure: reason }
+    case 'ask':
+      return { type: 'AskFailed', token: command.token, failure: reason }
+    case 'writeWindow':
+    case 'retractWindow':
+      return { type: 'WindowFailed', failure: reason }
+    case 'readWindow':
+      return { type: 'WindowUnread', eid: command.eid, kind: command.kind, failure: reason }
+    case 'answerPage':
+    case 'answerStatus':
+    case 'deleteNodesOf':
+    case 'endStream':
+    case 'present':
+    case 'refuse':
+    case 'retractItem':
+    case 'unsubscribe':
+      return undefined
+  }
 }
 
 interface Pending {
@@ -63,12 +102,13 @@ export class Stream {
   /** Sends a request; `act` is what the server does with it; no answer within a heartbeat is a timeout. */
   request(
     timeoutMs: number,
-    failed: (failure: Failure) => BridgeEvent,
+    failed: (failure: Failure) => BridgeEvent | undefined,
     act: (respond: (event: BridgeEvent) => void) => void,
   ): void {
     const pending: Pending = {
       fail: (reason) => {
-        if (this.pending.delete(pending)) this.deliver(failed(reason))
+        const event = failed(reason)
+        if (this.pending.delete(pending) && event) this.deliver(event)
       },
     }
     this.pending.add(pending)
@@ -221,7 +261,7 @@ export class SimulatedService {
 
   deleteNodes(eid: EntityId, jid?: string): void {
     this.deleteFeed(eid)
-    if (jid !== undefined) this.members.delete(jid)
+    if (jid !== undefined) this.retractItem(jid)
     for (const kind of ['device_state', 'message_waiting']) this.windows.delete(`${eid} ${kind}`)
   }
 }

@@ -2,13 +2,16 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { deviceStates } from '../../src/bridge/state.js'
-import type { Cluster, SimulatedMember } from './cluster-sim.js'
-import { settings } from './settings.js'
+import type { BridgeSettings } from '../../src/bridge/context.js'
+import { Cluster, type SimulatedMember } from './cluster-sim.js'
+import { jidOf, settings } from './settings.js'
+import { noRefusals, uncachable } from './simulated-asterisk.js'
 import { noFaults } from './simulated-service.js'
 
 /** Members of the cluster. */
 export const size = 3
-const devices = ['PJSIP/1', 'PJSIP/2', 'PJSIP/3', 'PJSIP/4', 'Custom:night', 'SCCP/1', 'weird']
+const cachable = ['PJSIP/1', 'PJSIP/2', 'PJSIP/3', 'PJSIP/4', 'Custom:night', 'SCCP/1', 'weird']
+const devices = [...cachable, uncachable]
 
 const memberNumber = fc.integer({ min: 1, max: size })
 const { heartbeatMs, deadAfterMs, graceMs, staleAfterMs } = settings().liveness
@@ -27,6 +30,7 @@ const downMs = fc.oneof(
   { weight: 3, arbitrary: aroundTimersMs },
 )
 const chance = fc.constantFrom(0, 0, 0.1, 0.5, 1)
+const often = fc.constantFrom(true, true, false)
 
 /** One thing that happens. */
 export const step = fc.oneof(
@@ -112,14 +116,80 @@ export const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('deleteFeed' as const), of: memberNumber }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const), downMs }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('reconfigure' as const),
+      member: memberNumber,
+      /** So long the configuration is another. */
+      forMs: downMs,
+      publish: often,
+      subscribe: often,
+      shared: fc.subarray(devices),
+      isSharingCounts: fc.boolean(),
+      distrusted: fc.option(memberNumber),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('leave' as const),
+      member: memberNumber,
+      /** `leave` runs as a process of its own after the service was stopped. */
+      isAnew: fc.boolean(),
+      /** Then it is started again, and killed if it has not left by then. */
+      downMs,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('forget' as const),
+      member: memberNumber,
+      other: memberNumber,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('refuse' as const),
+      member: memberNumber,
+      forMs: downMs,
+      chance: fc.constantFrom(0.2, 0.5, 1),
+      permanent: fc.constantFrom(0, 0.5, 1),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('reloadModule' as const), member: memberNumber }),
+  },
 )
 
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+/** What may happen to the others, and to the network, while one member goes: nobody has the one that goes do anything. */
+export const bystanderStep = step.filter(
+  (each) =>
+    each.do === 'cut' ||
+    ['pass', 'disturbFeeds'].includes(each.do) ||
+    (['killBridge', 'killAsterisk', 'reconfigure', 'refuse', 'reloadModule'].includes(each.do) &&
+      'member' in each &&
+      each.member !== size),
+)
 
 /** What happens while two members quarrel about one EID: they come and go, and their phones are used. */
 export const strifeStep = step.filter(({ do: what }) =>
   ['setDevice', 'pass', 'cut', 'killBridge', 'killAsterisk', 'wipe'].includes(what),
 )
+
+/** A cluster before anything happens to it: it shares what no cache holds too. */
+export function newCluster(
+  seed: number,
+  changed: (number: number) => Partial<BridgeSettings> = () => ({}),
+): Cluster {
+  const shared = { sharesUncachable: true }
+  return new Cluster({ seed, size, settings: (number) => ({ ...shared, ...changed(number) }) })
+}
 
 /** Has it happen. */
 export function perform(cluster: Cluster, what: Step): void {
@@ -165,6 +235,46 @@ export function perform(cluster: Cluster, what: Step): void {
       service.wipe()
       for (const member of cluster.members) member.cut(1 + what.downMs * cluster.random())
       return
+    case 'reconfigure': {
+      const member = cluster.member(what.member)
+      member.reload(changedBy(what))
+      return time.after(what.forMs, () => member.reload())
+    }
+    case 'leave': {
+      const member = cluster.member(what.member)
+      if (what.isAnew) {
+        member.killBridge()
+        member.startBridge()
+      }
+      member.leave()
+      return time.after(what.downMs, () => {
+        member.killBridge()
+        member.startBridge()
+      })
+    }
+    case 'forget':
+      return cluster.member(what.member).forget(cluster.member(what.other))
+    case 'refuse': {
+      const { asterisk } = cluster.member(what.member)
+      asterisk.refusals = what
+      return time.after(what.forMs, () => (asterisk.refusals = noRefusals))
+    }
+    case 'reloadModule':
+      return cluster.member(what.member).asterisk.reload()
+  }
+}
+
+/** The filters and the trust that a `reconfigure` gives. */
+function changedBy(what: Step & { do: 'reconfigure' }): Partial<BridgeSettings> {
+  const { publish, subscribe, shared, isSharingCounts, distrusted } = what
+  const first = settings()
+  return {
+    share: {
+      device_state: { publish, subscribe, isShared: (id) => shared.includes(id) },
+      message_waiting: { publish, subscribe, isShared: () => isSharingCounts },
+    },
+    sharesUncachable: shared.includes(uncachable),
+    isTrusted: (jid) => first.isTrusted(jid) && (distrusted === null || jid !== jidOf(distrusted)),
   }
 }
 
@@ -172,15 +282,20 @@ function mailboxOf(member: number, box: number): string {
   return `${member}00${box}@default`
 }
 
-/** Every fault ends; after so long all is well again: a death, the re-reading of members, an audit. */
+/**
+ * Every fault ends, what ends by itself after 130 s; after so long all is well again: a death, the re-reading of members,
+ * an audit. What no cache holds is said once more, for who restarted meanwhile has no way to know it (rule 4).
+ */
 export function settle(cluster: Cluster): void {
   cluster.service.faults = noFaults
   for (const { asterisk } of cluster.members) asterisk.start(() => true)
-  cluster.time.pass(130_000)
-  cluster.time.pass(200_000)
+  cluster.time.pass(140_000)
+  for (const { asterisk } of cluster.members) asterisk.sayUncachable()
+  cluster.time.pass(190_000)
 }
 
 function isWithdrawn(id: string, state: string): boolean {
+  if (id === uncachable) return state === 'NOT_INUSE'
   return state === (!id.includes('/') && id.includes(':') ? 'UNKNOWN' : 'INVALID')
 }
 
@@ -228,15 +343,33 @@ function healthOf(member: SimulatedMember, key: string): string | undefined {
   return said?.do === 'health' ? said.text : undefined
 }
 
+/** The others hold no device any more of a member that is gone, and of its mailboxes these counts. */
+export function expectGone(
+  cluster: Cluster,
+  gone: SimulatedMember,
+  counts: Readonly<Record<string, number>>,
+): void {
+  for (const member of cluster.members) {
+    if (member === gone) continue
+    const where = `${gone.settings.jid} as seen at ${member.settings.jid}`
+    expect(view(member, gone), where).toEqual({ devices: {}, journal: [] })
+    for (const [mailbox, count] of Object.entries(counts)) expectCount(member, mailbox, count)
+  }
+}
+
+/** The lamp of a mailbox at a member. */
+export function expectCount(member: SimulatedMember, mailbox: string, count: number): void {
+  const where = `${mailbox} as seen at ${member.settings.jid}`
+  expect(member.asterisk.counts.get(mailbox) ?? 0, where).toBe(count)
+}
+
 /** Every Asterisk, journal and window agrees with every origin's truth. */
 export function expectConvergence(cluster: Cluster): void {
   for (const origin of cluster.members) {
     for (const member of cluster.members) {
       const where = `${origin.settings.jid} as seen at ${member.settings.jid}`
       if (member !== origin) expect(view(member, origin), where).toEqual(truth(origin))
-      for (const [mailbox, count] of origin.asterisk.spool) {
-        expect(member.asterisk.counts.get(mailbox) ?? 0, `${mailbox}, ${where}`).toBe(count)
-      }
+      for (const [mailbox, count] of origin.asterisk.spool) expectCount(member, mailbox, count)
     }
     expect(origin.bridge?.overview()).toMatchObject({
       phase: 'ready',
