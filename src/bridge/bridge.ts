@@ -178,7 +178,7 @@ export class Bridge {
   #dispatch(event: BridgeEvent): void {
     switch (event.type) {
       case 'StateReported':
-        return this.#local.report(event.entry)
+        return this.#stateReported(event.entry)
       case 'RefreshRequested':
         return this.#refreshRequested(event.kind)
       case 'RefreshAnswered':
@@ -261,6 +261,11 @@ export class Bridge {
     }
   }
 
+  #stateReported(entry: StateEntry): void {
+    if (entry.kind === 'message_waiting') this.#injection.ownReported(entry)
+    this.#local.report(entry)
+  }
+
   #refreshRequested(kind: Kind): void {
     this.#local.restarted(kind)
     this.#injection.again(kind)
@@ -307,6 +312,7 @@ export class Bridge {
     const { settings, isWatched } = this.#context
     if (isWatched) tellChange(this.#context, { ...settings, isOwn: true }, entry, before)
     const kind = entry.kind === 'gone' ? entry.of : entry.kind
+    if (entry.kind === 'message_waiting') this.#injection.ownClaimed(entry)
     this.#snapshot.changed(entry)
     this.#feed.change(entry)
     this.#window.change(kind, entry.id)

@@ -1,17 +1,20 @@
 /**
  * What the own Asterisk should hold of the peers against what it was sent: a reconciler (design: "injection"; rules 5,
  * 8 to 10, 25). Devices are held per origin, for Asterisk adds the origins up; a mailbox is held once, for Asterisk
- * keeps one count a mailbox, and the last change wins.
+ * keeps one count a mailbox: that of a peer where it changed last, else what the own PBX has itself.
  */
 import type { Context } from './context.js'
 import { count, health, log, measure } from './context.js'
 import type { Failure } from './events.js'
 import { Lanes } from './lanes.js'
-import type { EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
+import { MailboxClaims, isEmpty } from './mailbox-claims.js'
+import type { DeviceEntry, EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
 import { isSameState } from './state.js'
 import { type Injected, type LastInjection, type Target, Targets } from './targets.js'
 
 const refusedRetryMs = 30_000
+/** What the own PBX reports within this time of an injection may be from before it: a report and a SIP transaction are over by then. */
+const crossingMs = 60_000
 
 /** How a state of a peer stands with Asterisk. */
 export interface InjectionTrace {
@@ -28,8 +31,12 @@ export interface InjectionTrace {
 
 export class Injection {
   readonly #targets = new Targets()
-  /** Every peer's count for a mailbox, the last change last. */
-  readonly #claims = new Map<string, Map<EntityId, MailboxEntry>>()
+  readonly #claims: MailboxClaims
+  /**
+   * Where a peer's count was taken back from Asterisk, the own one was given for it, but under the peer's EID: under the own
+   * one Asterisk would report it, perhaps behind a newer one. Till the PBX changes it, its dump does not name it.
+   */
+  readonly #givenBack = new Map<string, { readonly eid: EntityId; readonly atMs: number }>()
   readonly #lanes: Lanes<Target>
   /** What Asterisk refused and is to be given again. */
   readonly #refused = new Set<Target>()
@@ -40,6 +47,7 @@ export class Injection {
     private readonly context: Context,
     journal: readonly Injected[],
   ) {
+    this.#claims = new MailboxClaims(context)
     this.#lanes = new Lanes(
       context,
       (target, lane) => this.#send(target, lane),
@@ -107,38 +115,78 @@ export class Injection {
   want(eid: EntityId, entry: StateEntry, originMs?: number): void {
     // Peers go on publishing while this member leaves.
     if (this.#isClosing) return
+    if (entry.kind === 'device_state') this.#wantDevice(eid, entry, originMs)
+    else if (this.#claims.claim(eid, entry)) this.#follow(entry.id, originMs)
+  }
+
+  #wantDevice(eid: EntityId, entry: DeviceEntry, originMs?: number): void {
     const target = this.#targets.take(eid, entry.kind, entry.id)
-    if (entry.kind === 'message_waiting') {
-      const claims = this.#claims.get(entry.id) ?? new Map<EntityId, MailboxEntry>()
-      claims.delete(eid)
-      this.#claims.set(entry.id, claims.set(eid, entry))
-      target.eid = eid
-      this.#judgeClaims(entry.id)
-    } else {
-      target.isCachable ||= entry.cachable
-    }
-    target.isInherited = false
-    target.wanted = entry
-    target.originMs = originMs
-    this.#lanes.enqueue(target)
+    target.isCachable ||= entry.cachable
+    this.#give(target, entry, originMs)
   }
 
   /** Asterisk should no longer hold what that EID said. */
   unwant(eid: EntityId, kind: Kind, id: string): void {
     const target = this.#targets.find(eid, kind, id)
-    if (!target) return
-    if (kind === 'message_waiting') {
-      const claims = this.#claims.get(id)
-      claims?.delete(eid)
-      const heir = [...(claims ?? [])].at(-1)
-      if (!heir) this.#claims.delete(id)
-      else if (target.eid === eid) target.eid = heir[0]
-      target.wanted = heir?.[1]
-      this.#judgeClaims(id)
-    } else {
-      target.wanted = undefined
+    if (kind === 'device_state') {
+      if (target) this.#withdraw(target)
+    } else if (this.#claims.withdraw(eid, id) || target?.eid === eid) {
+      this.#follow(id)
     }
+  }
+
+  /** The own PBX has said what it has in this mailbox: Asterisk holds that now, whatever was injected long enough before. */
+  ownReported(entry: MailboxEntry): void {
+    const { id } = entry
+    const givenBackMs = this.#givenBack.get(id)?.atMs
+    if (givenBackMs !== undefined && !this.#mayHaveCrossed(givenBackMs)) this.#givenBack.delete(id)
+    const target = this.#targets.mailbox(id)
+    const lastMs = target?.last && (target.last.acknowledgedMs ?? target.last.sentMs)
+    if (target && (lastMs === undefined || !this.#mayHaveCrossed(lastMs))) {
+      target.held = entry
+      this.#strike(target)
+    }
+    // One that it polls and finds empty is not its own (rule 5).
+    if (this.#claims.own(id) || !isEmpty(entry)) this.ownClaimed(entry)
+  }
+
+  /** The mailbox is the own PBX's (rule 5): a peer's older count must not stand in its place. */
+  ownClaimed(entry: MailboxEntry): void {
+    const { id } = entry
+    const isFirst = !this.#claims.own(id)
+    if (!this.#claims.claim(this.context.settings.eid, entry)) return
+    const givenBack = this.#givenBack.get(id)
+    if (givenBack && !this.#targets.mailbox(id)) {
+      // The count that was given back may have come behind this one: it is in Asterisk, and is to be replaced.
+      this.#record(this.#targets.take(givenBack.eid, 'message_waiting', id))
+    }
+    this.#follow(id)
+    // That it is empty here has put out what a peer said.
+    if (isFirst) this.injectMailboxAgain(id)
+  }
+
+  #mayHaveCrossed(injectedMs: number): boolean {
+    return this.context.nowMs - injectedMs < crossingMs
+  }
+
+  /** Sees to it that Asterisk holds what was said last of a mailbox. */
+  #follow(mailbox: string, originMs?: number): void {
+    const last = this.#claims.last(mailbox)
+    if (!last || last.eid === this.context.settings.eid) {
+      const target = this.#targets.mailbox(mailbox)
+      if (target) this.#withdraw(target)
+      return
+    }
+    const target = this.#targets.take(last.eid, 'message_waiting', mailbox)
+    target.eid = last.eid
+    this.#givenBack.delete(mailbox)
+    if (target.wanted !== last.entry) this.#give(target, last.entry, originMs)
+  }
+
+  #give(target: Target, entry: StateEntry, originMs?: number): void {
     target.isInherited = false
+    target.wanted = entry
+    target.originMs = originMs
     this.#lanes.enqueue(target)
   }
 
@@ -182,14 +230,19 @@ export class Injection {
   withdrawAll(onIdle: () => void): void {
     this.#onIdle = onIdle
     this.#isClosing = true
-    this.#claims.clear()
+    this.#claims.withdrawPeers()
     for (const target of this.#targets.all()) this.#withdraw(target)
     this.#reportIdle()
   }
 
-  /** Is a peer's count for this mailbox in the own Asterisk? */
+  /** Does the own Asterisk hold this mailbox under a peer's EID? */
   isMailboxInjected(mailbox: string): boolean {
-    return this.#targets.mailbox(mailbox) !== undefined
+    return this.#targets.mailbox(mailbox) !== undefined || this.#givenBack.has(mailbox)
+  }
+
+  /** Whose count of this mailbox changed last. */
+  lastClaimant(mailbox: string): EntityId | undefined {
+    return this.#claims.last(mailbox)?.eid
   }
 
   /** Gives the injected count again: the PBX has overwritten it with its own (rule 5). */
@@ -222,7 +275,7 @@ export class Injection {
   }
 
   #send(target: Target, lane: number): boolean {
-    const entry = target.wanted ?? withdrawal(target)
+    const entry = target.wanted ?? this.#rest(target)
     const wasNeverInjected = !target.wanted && target.journaledAs === undefined
     if (wasNeverInjected || (target.held && isSameState(target.held, entry))) {
       if (!target.wanted) this.#drop(target)
@@ -245,7 +298,7 @@ export class Injection {
     if (!failure) {
       target.held = sent
       this.#accepted(target)
-      if (sent && !target.wanted && isSameState(sent, withdrawal(target))) this.#drop(target)
+      if (sent && !target.wanted && isSameState(sent, this.#rest(target))) this.#drop(target)
       this.#reportIdle()
       return false
     }
@@ -319,13 +372,27 @@ export class Injection {
     target.isJournaledCachable = isCachable
   }
 
+  /** What Asterisk is left with when nothing of the peers is to be there. */
+  #rest(target: Target): StateEntry {
+    const own = target.kind === 'message_waiting' ? this.#claims.own(target.id) : undefined
+    return own ?? withdrawal(target)
+  }
+
+  /** Nothing of a peer is in Asterisk there any more, so far as the journal goes. */
+  #strike(target: Target): void {
+    const { kind, id, journaledAs } = target
+    if (journaledAs === undefined) return
+    this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
+    target.journaledAs = undefined
+  }
+
   /** What Asterisk holds no more leaves the table and the journal. */
   #drop(target: Target): void {
-    const { kind, id, journaledAs } = target
-    if (journaledAs !== undefined) {
-      this.context.emit({ to: 'journal', do: 'remove', eid: journaledAs, kind, id })
+    const { id, kind, journaledAs: eid } = target
+    if (kind === 'message_waiting' && eid !== undefined && this.#claims.own(id)) {
+      this.#givenBack.set(id, { eid, atMs: this.context.nowMs })
     }
-    target.journaledAs = undefined
+    this.#strike(target)
     // It may wait on its lane once more, and have a successor by then.
     this.#targets.drop(target)
   }
@@ -341,17 +408,6 @@ export class Injection {
     const onIdle = this.#onIdle
     this.#onIdle = undefined
     onIdle()
-  }
-
-  #judgeClaims(mailbox: string): void {
-    const members = [...(this.#claims.get(mailbox)?.keys() ?? [])]
-    const text = `The mailbox ${mailbox} is published by several members (${members.join(', ')}); the last change wins. Keep it on one.`
-    health(
-      this.context,
-      `mailbox-owners:${mailbox}`,
-      'warning',
-      members.length > 1 ? text : undefined,
-    )
   }
 }
 

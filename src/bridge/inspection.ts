@@ -16,7 +16,7 @@ import type {
 import type { LocalStates } from './local-states.js'
 import type { Peer } from './peer.js'
 import type { Dated } from './replica.js'
-import { type Key, type Kind, type StateEntry, isSameState, keyOf } from './state.js'
+import { type EntityId, type Key, type Kind, type StateEntry, isSameState, keyOf } from './state.js'
 import { strengthOf, sumStates } from './sum.js'
 
 export interface Inspected {
@@ -124,7 +124,8 @@ export class Inspection {
     const dated = this.inspected.local.dated(key)
     if (!dated) return []
     const { eid, jid, name } = this.context.settings
-    return [{ eid, jid, name, isOwn: true, ...pick(dated), standing: 'own' }]
+    const standing = this.#isOvertaken(eid, dated.entry) ? overtaken : { standing: 'own' as const }
+    return [{ eid, jid, name, isOwn: true, ...pick(dated), ...standing }]
   }
 
   #partOf(peer: Peer, dated: Dated): Part {
@@ -139,10 +140,17 @@ export class Inspection {
     if (!share.subscribe) return held(`share.${kind}.subscribe is off here`)
     if (!share.isShared(id)) return held(`the filters of share.${kind} keep it out here`)
     if (peer.isStale && kind === 'device_state') return held('its member is out of sync')
+    if (this.#isOvertaken(peer.eid, entry)) return overtaken
     const trace = this.inspected.injection.trace(peer.eid, kind, id)
     if (!trace?.wanted) return held('this member is leaving')
-    if (trace.eid !== peer.eid) return held('another member changed it later')
     return standingOf(trace, entry, this.inspected.isAsteriskFound())
+  }
+
+  /** Has another member changed the count since? Asterisk keeps one a mailbox. */
+  #isOvertaken(eid: EntityId, { kind, id }: StateEntry): boolean {
+    if (kind === 'device_state') return false
+    const last = this.inspected.injection.lastClaimant(id)
+    return last !== undefined && last !== eid
   }
 }
 
@@ -169,6 +177,8 @@ function standingOf(
   if (!isAsteriskFound) return { standing: 'pending', note: 'Asterisk does not answer' }
   return { standing: 'pending', ...(note !== undefined && { note }) }
 }
+
+const overtaken = held('another member changed it later')
 
 function held(note: string): { standing: Standing; note: string } {
   return { standing: 'held', note }

@@ -191,6 +191,155 @@ describe('message counts of an earlier run', () => {
   })
 })
 
+describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
+  const own = (count: number) =>
+    ({ type: 'StateReported', entry: mailbox('1@default', count) }) as const
+  const gone = { kind: 'gone', of: 'message_waiting', id: '1@default' } as const
+
+  /** B's PBX has 3 since so long ago that no report can be from before. */
+  const moved = () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.answerInjections()
+    for (let beat = 2; beat < 6; beat += 1) dialogue.pass(20_000).batch(2, beat)
+    return dialogue.post(own(2))
+  }
+  /** B's count is in Asterisk, and the own one came before it. */
+  const overwritten = () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 1)])
+    dialogue.post(own(2)).batch(2, 2, mailbox('1@default', 3))
+    dialogue.answerInjections()
+    dialogue.answerPublishes()
+    return dialogue.clear()
+  }
+
+  it.each<[string, (dialogue: Dialogue) => unknown]>([
+    [
+      'leaves',
+      (dialogue) => dialogue.receive({ ...emptyBatch(2, 6), isBye: true }, jidOf(2)).pass(10),
+    ],
+    [
+      'is forgotten',
+      (dialogue) =>
+        dialogue
+          .pass(36_000)
+          .post({ type: 'ForgetRequested', member: jidOf(2) })
+          .pass(10),
+    ],
+    ['is no longer trusted', (dialogue) => dialogue.reload({ isTrusted: () => false })],
+    ['says no more of it', (dialogue) => dialogue.batch(2, 6, gone)],
+  ])('shows them when a peer that had it before %s', (_, goes) => {
+    const dialogue = moved()
+    goes(dialogue)
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('shows them again when the peer goes whose count came later', () => {
+    const dialogue = overwritten().batch(2, 3, gone)
+    expect(dialogue.injected()).toEqual([`${b} 1@default 2/0`])
+    expect(dialogue.takeOne('remove')).toMatchObject({ eid: b, id: '1@default' })
+    expect(dialogue.bridge.overview().injected).toBe(0)
+  })
+
+  it('shows them again when this member leaves', () => {
+    const dialogue = overwritten().post({ type: 'LeaveRequested' })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 2/0`])
+    expect(dialogue.takeOne('remove')).toMatchObject({ eid: b, id: '1@default' })
+  })
+
+  it('shows the own change that crossed a count on the way to Asterisk', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.post(own(2))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`, `${b} 1@default 2/0`])
+    expect(dialogue.bridge.overview().injected).toBe(0)
+  })
+
+  it('shows the own change that crossed the own count which was given back', () => {
+    const dialogue = overwritten().batch(2, 3, gone)
+    dialogue.answerInjections()
+    dialogue.clear().post(own(1))
+    expect(dialogue.names()).toEqual(expect.arrayContaining(['add', 'inject']))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 1/0`])
+    dialogue.pass(59_999).post(own(0)).answerInjections()
+    dialogue.pass(60_000).post(own(1))
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('shows a later change of a peer, with a warning that names this member too', () => {
+    const dialogue = moved()
+    expect(dialogue.health('mailbox-owners:1@default')).toContain(eidOf(1))
+    dialogue.batch(2, 6, mailbox('1@default', 4))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 4/0`])
+  })
+
+  it('is given no older count of a peer when its Asterisk restarts', () => {
+    const dialogue = moved().post({ type: 'RefreshRequested', kind: 'message_waiting' })
+    dialogue.fenced(mailbox('1@default', 2))
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it.each([0, 3])('is not given the %i of a peer when the bridge restarts', (count) => {
+    const journal = [{ eid: b, kind: 'message_waiting', id: '1@default' }] as const
+    const dialogue = new Dialogue({ journal }).ready([mailbox('1@default', 2)])
+    dialogue.joined(2, [mailbox('1@default', count)])
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.takeOne('remove')).toMatchObject({ eid: b, id: '1@default' })
+  })
+
+  it('is given no older count of a peer while its dump is not complete', () => {
+    const dialogue = new Dialogue().post({ type: 'AsteriskFound' }).post(own(2)).online()
+    dialogue
+      .joined(2, [mailbox('1@default', 0)])
+      .batch(2, 2, gone)
+      .fenced(mailbox('1@default', 2))
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('is not given to and fro when each PBX says again what it has said', () => {
+    const dialogue = overwritten()
+    for (let poll = 0; poll < 10; poll += 1) dialogue.post(own(2)).pass(1_000)
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.answerPublishes().flatMap(({ entries }) => entries)).toEqual([])
+  })
+
+  it('shows what a peer has where the own PBX claims the mailbox and finds it empty', () => {
+    const dialogue = new Dialogue({ settings: { isClaimed: () => true } }).ready()
+    dialogue.joined(2, [mailbox('1@default', 3)]).answerInjections()
+    dialogue.post(own(0))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`])
+  })
+
+  it('keeps its count where the dump does not name it, for it was given back under the EID of a peer', () => {
+    const dialogue = overwritten().batch(2, 3, gone)
+    dialogue.answerInjections()
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
+    expect(dialogue.take('publishBatch')).toEqual([])
+  })
+})
+
+describe('a mailbox of several peers', () => {
+  /** 3 had it and is empty now, 2 has 2 messages. */
+  const movedFromThird = () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 1)])
+    dialogue.joined(3, [mailbox('1@default', 5)])
+    dialogue.batch(3, 2, mailbox('1@default', 0)).batch(2, 2, mailbox('1@default', 2))
+    dialogue.answerInjections()
+    return dialogue
+  }
+
+  it.each<[string, (dialogue: Dialogue) => unknown]>([
+    ['SIGHUP', (dialogue) => dialogue.reload({})],
+    [
+      'a minute without the stream',
+      (dialogue) => dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(61_000),
+    ],
+  ])('shows the last change after %s too (rule 5)', (_, act) => {
+    const dialogue = movedFromThird()
+    act(dialogue)
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' })
+    expect(dialogue.injected()).toEqual([`${b} 1@default 2/0`])
+  })
+})
+
 describe('an Asterisk that restarts', () => {
   it('is given everything again (rule 10)', () => {
     const states = [device('PJSIP/1', 'INUSE'), mailbox('1@default', 2)]

@@ -131,6 +131,19 @@ describe('a look at states', () => {
     expect(seen?.sum).toEqual(mailbox('1@x', 5))
   })
 
+  it('of a mailbox that the own PBX tells too, the last change counts, the own one or not (rule 5)', () => {
+    const dialogue = pair()
+    const standings = () => {
+      const seen = dialogue.bridge.inspection.look('message_waiting', '1@x')
+      const parts = seen?.parts.map(({ name, standing }) => `${name} ${standing}`)
+      return [...(parts ?? []), seen?.sum]
+    }
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@x', 4) }).answerInjections()
+    expect(standings()).toEqual(['pbx-1 own', 'pbx-2 held', mailbox('1@x', 4)])
+    dialogue.batch(2, 2, mailbox('1@x', 3)).answerInjections()
+    expect(standings()).toEqual(['pbx-1 held', 'pbx-2 injected', mailbox('1@x', 3)])
+  })
+
   it.each([0, 1, 7])('a page from %i on is that of the sorted names', (from) => {
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 3 })), fc.nat(20), (names, limit) => {
