@@ -14,7 +14,7 @@ const laterPassMs = 2_000
 const maxPasses = 6
 
 /** What a whole dump, or what Asterisk sent during it, named. */
-export type Dump = ReadonlyMap<Key, StateEntry>
+export type Dump = ReadonlySet<Key>
 
 export interface FenceOutlets {
   /** A dump is asked for: until it ended the table cannot be told. */
@@ -31,7 +31,9 @@ export class Fence {
   #pass = 0
   /** Each `refresh` is answered once: only the last one's answer ends the dump that counts. */
   #unansweredCount = 0
-  #seen = new Map<Key, StateEntry>()
+  /** Since a fence last returned: what an earlier dump named comes late where the fence after it was not waited for. */
+  readonly #seen = new Map<Key, StateEntry>()
+  #named = new Set<Key>()
   #ambiguous = new Set<Key>()
   /** What was ambiguous in the passes since a dump was last taken. */
   #doubted: ReadonlySet<Key> = new Set()
@@ -68,14 +70,15 @@ export class Fence {
     health(this.context, this.#healthKey, 'error')
   }
 
-  /** Takes note of a state that arrived while the dump is under way. */
+  /** Takes note of a state that arrived while a dump may be under way. */
   note(key: Key, entry: StateEntry): void {
-    if (this.#phase !== 'refreshing' && this.#phase !== 'fencing') return
+    if (this.#phase === 'complete') return
     const before = this.#seen.get(key)
     // A live change may have been overtaken by the dump's older value (rule 3).
     const isOther = before && !isSameState(before, entry)
     if (isOther && this.outlets.isWorthAnother(entry)) this.#ambiguous.add(key)
     this.#seen.set(key, entry)
+    this.#named.add(key)
   }
 
   refreshAnswered(failure?: Failure): void {
@@ -94,6 +97,7 @@ export class Fence {
   returned(nonce: number): void {
     if (this.#phase !== 'fencing' || nonce !== this.#nonce) return
     this.#pass += 1
+    this.#seen.clear()
     this.context.agenda.cancel(this.#overdueTimer)
     health(this.context, this.#healthKey, 'error')
     if (this.#ambiguous.size > 0 && this.#pass < promptPasses) {
@@ -102,16 +106,16 @@ export class Fence {
     }
     this.#phase = 'complete'
     if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
-    this.outlets.onComplete(this.#seen, this.#doubted)
+    this.outlets.onComplete(this.#named, this.#doubted)
     this.#doubted = new Set()
   }
 
   #ask(): void {
     this.#phase = 'refreshing'
     // What a dump has named since is not in doubt any more.
-    const unnamed = [...this.#doubted].filter((key) => !this.#seen.has(key))
+    const unnamed = [...this.#doubted].filter((key) => !this.#named.has(key))
     this.#doubted = new Set([...unnamed, ...this.#ambiguous])
-    this.#seen = new Map()
+    this.#named = new Set()
     this.#ambiguous = new Set()
     this.#unansweredCount += 1
     this.outlets.onAsk()

@@ -124,6 +124,29 @@ describe('the fence', () => {
     expect(told(dialogue)).toEqual(['1@default 0/0'])
   })
 
+  it('ends a count that a dump gave back after it was asked for anew (rule 3)', () => {
+    const dialogue = new Dialogue().ready([mailbox('1@default', 1)])
+    told(dialogue)
+    const say = (count: number): Dialogue =>
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    dialogue.reload({})
+    say(0).reload({})
+    // The first dump has overtaken the change.
+    say(1).fenced()
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
+  it('ends a count that the dump for an earlier bridge gave back (rule 3)', () => {
+    // Found by the model search: what waited in Asterisk's queue came before Asterisk was found, and its end after that.
+    const dialogue = new Dialogue().online()
+    const say = (count: number): Dialogue =>
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    for (const count of [1, 0]) say(count)
+    dialogue.post({ type: 'AsteriskFound' })
+    say(1).fenced()
+    expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+
   it('keeps a count that a dump has named since it was in doubt (rule 3)', () => {
     const dialogue = new Dialogue().post({ type: 'AsteriskFound' })
     const dump = (...entries: StateEntry[]): void => {
