@@ -278,6 +278,7 @@ export class Injection {
     const entry = target.wanted ?? this.#rest(target)
     const wasNeverInjected = !target.wanted && target.journaledAs === undefined
     if (wasNeverInjected || (target.held && isSameState(target.held, entry))) {
+      this.#accepted(target)
       if (!target.wanted) this.#drop(target)
       this.#reportIdle()
       return false
@@ -324,9 +325,12 @@ export class Injection {
 
   #accepted(target: Target): void {
     this.#refused.delete(target)
-    if (this.#refused.size === 0 && !this.context.agenda.has('injection-refused')) {
-      health(this.context, 'injection-refused', 'error')
-    }
+    if (!this.context.agenda.has('injection-refused')) this.#endAlarm()
+  }
+
+  /** Nothing is refused any more: what was, Asterisk has taken since. */
+  #endAlarm(): void {
+    if (this.#refused.size === 0) health(this.context, 'injection-refused', 'error')
   }
 
   /** What Asterisk refuses, say while its modules are reloaded, is given again later. */
@@ -340,6 +344,7 @@ export class Injection {
     health(this.context, 'injection-refused', 'error', text)
     if (this.context.agenda.has('injection-refused')) return
     this.context.agenda.set('injection-refused', this.context.nowMs + refusedRetryMs, () => {
+      this.#endAlarm()
       const refused = [...this.#refused]
       this.#refused.clear()
       for (const each of refused) this.#lanes.enqueue(each)

@@ -31,6 +31,18 @@ describe('what Asterisk refuses', () => {
     ])
   })
 
+  it('is no alarm any more after 30 s where a later state was taken', () => {
+    const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'INUSE')])
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.post({ type: 'InjectionAnswered', lane, failure: refused })
+    dialogue.batch(2, 2, device('PJSIP/1', 'BUSY')).answerInjections()
+    dialogue.pass(20_000).batch(2, 3).clear().pass(10_000)
+    expect(dialogue.take('health').map(({ key, text }) => [key, text])).toContainEqual([
+      'injection-refused',
+      undefined,
+    ])
+  })
+
   it('is no withdrawal: leave says that Asterisk did not take all back', () => {
     const dialogue = new Dialogue().ready().joined(2, [device('PJSIP/1', 'INUSE')])
     dialogue.injected()
@@ -200,7 +212,9 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
   const moved = () => {
     const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
     dialogue.answerInjections()
-    for (let beat = 2; beat < 6; beat += 1) dialogue.pass(20_000).batch(2, beat)
+    for (let beat = 2; beat < 6; beat += 1) {
+      dialogue.pass(20_000).batch(2, beat).answerPublishes()
+    }
     return dialogue.post(own(2))
   }
   /** B's count is in Asterisk, and the own one came before it. */
@@ -306,6 +320,15 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     dialogue.joined(2, [mailbox('1@default', 3)]).answerInjections()
     dialogue.post(own(0))
     expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`])
+  })
+
+  it('is empty where the dump of an Asterisk that has restarted does not name it, for nothing of a peer hides it', () => {
+    const dialogue = moved()
+    dialogue.answerPublishes()
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
+    expect(dialogue.answerPublishes().flatMap(({ entries }) => entries)).toEqual([
+      mailbox('1@default', 0),
+    ])
   })
 
   it('keeps its count where the dump does not name it, for it was given back under the EID of a peer', () => {
