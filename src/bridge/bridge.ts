@@ -440,7 +440,9 @@ export class Bridge {
     this.#feed.end()
     if (this.#standing.jid === undefined) return 'offline'
     this.#members.presence.leave()
-    if (!this.#members.rivals.isClear) return "another's"
+    if (this.#members.rivals.isRefused) return "another's"
+    // Just back, the list of members was not read yet: another may have taken the EID meanwhile.
+    if (!this.#members.rivals.isClear) return 'offline'
     this.#context.emit({ to: 'cluster', do: 'deleteOwnNodes' })
     return 'deleting'
   }

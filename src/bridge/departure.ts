@@ -19,8 +19,8 @@ const notTakenBack =
 
 export interface DepartureOutlets {
   /**
-   * Deletes the own nodes and tells the peers; `clusterLeft` is to follow. `offline`: the stream is down. `another's`: the
-   * nodes of this EID belong to another live member, and nothing was ever published.
+   * Deletes the own nodes and tells the peers; `clusterLeft` is to follow. `offline`: the stream is down, or
+   * just back. `another's`: the nodes of this EID belong to another live member, and nothing was ever published.
    */
   deleteNodes(): 'deleting' | 'offline' | "another's"
 }

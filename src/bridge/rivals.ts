@@ -45,6 +45,11 @@ export class Rivals {
     return this.#isEstablished
   }
 
+  /** Does another live member hold the own EID, as far as is known? */
+  get isRefused(): boolean {
+    return this.#incumbent !== undefined
+  }
+
   /** Has the list been read on this stream? */
   get isMembersRead(): boolean {
     return this.#isMembersRead

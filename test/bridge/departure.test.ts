@@ -1,7 +1,7 @@
 /** What `leave` does with the own nodes: it tells that they are gone only where the service has said so (rules 9 and 24). */
 import { describe, expect, it } from 'vitest'
 import { Dialogue, failed } from './harness.js'
-import { device } from './settings.js'
+import { device, fullJidOf } from './settings.js'
 
 /** Leaving, with the deletion of the own nodes sent. */
 function deleting(dialogue = new Dialogue().ready()): Dialogue {
@@ -17,6 +17,15 @@ const failures = (dialogue: Dialogue): readonly string[] => dialogue.takeOne('le
 describe('the own nodes of a member that leaves', () => {
   it('are gone where the service says so', () => {
     expect(failures(deleting().post({ type: 'OwnNodesDeleted', failures: [] }))).toEqual([])
+  })
+
+  it('are told as left behind where the stream is back only just before the end', () => {
+    const dialogue = new Dialogue().ready().post({ type: 'StreamDown', reason: 'cut' })
+    dialogue.post({ type: 'LeaveRequested' }).pass(4_999)
+    dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).pass(1)
+    expect(failures(dialogue)).toEqual([
+      'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
+    ])
   })
 
   it('are told of where the service keeps them', () => {
