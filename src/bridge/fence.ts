@@ -21,7 +21,7 @@ export interface FenceOutlets {
   onAsk(): void
   /** Is another dump asked for where this one may have overtaken a change of that (rule 3)? */
   isWorthAnother(entry: StateEntry): boolean
-  /** A dump ended, with what it named and what was ambiguous before it. */
+  /** A dump ended, with what it named, and the mailboxes that dumps before it may have filled again. */
   onComplete(dump: Dump, doubted: ReadonlySet<Key>): void
 }
 
@@ -35,7 +35,9 @@ export class Fence {
   readonly #seen = new Map<Key, StateEntry>()
   #named = new Set<Key>()
   #ambiguous = new Set<Key>()
-  /** What was ambiguous in the passes since a dump was last taken. */
+  /** What of that was a mailbox without messages meanwhile: no dump names it, should that be the last. */
+  #emptied = new Set<Key>()
+  /** Those of the passes since a dump was last taken. */
   #doubted: ReadonlySet<Key> = new Set()
 
   constructor(
@@ -76,7 +78,10 @@ export class Fence {
     const before = this.#seen.get(key)
     // A live change may have been overtaken by the dump's older value (rule 3).
     const isOther = before && !isSameState(before, entry)
-    if (isOther && this.outlets.isWorthAnother(entry)) this.#ambiguous.add(key)
+    if (isOther && this.outlets.isWorthAnother(entry)) {
+      this.#ambiguous.add(key)
+      if (isEmpty(before) || isEmpty(entry)) this.#emptied.add(key)
+    }
     this.#seen.set(key, entry)
     this.#named.add(key)
   }
@@ -114,9 +119,10 @@ export class Fence {
     this.#phase = 'refreshing'
     // What a dump has named since is not in doubt any more.
     const unnamed = [...this.#doubted].filter((key) => !this.#named.has(key))
-    this.#doubted = new Set([...unnamed, ...this.#ambiguous])
+    this.#doubted = new Set([...unnamed, ...this.#emptied])
     this.#named = new Set()
     this.#ambiguous = new Set()
+    this.#emptied = new Set()
     this.#unansweredCount += 1
     this.outlets.onAsk()
     this.context.agenda.cancel(this.#timer)
@@ -153,4 +159,8 @@ export class Fence {
   get #healthKey(): string {
     return `fence:${this.kind}`
   }
+}
+
+function isEmpty(entry: StateEntry): boolean {
+  return entry.kind === 'message_waiting' && entry.newMessages + entry.oldMessages === 0
 }

@@ -174,6 +174,16 @@ describe('the fence', () => {
     expect(told(dialogue)).not.toContain(`${kept} 0/0`)
   })
 
+  it('keeps a count that changed meanwhile where nobody subscribes to the mailbox (rules 1 and 3)', () => {
+    const dialogue = new Dialogue().ready([mailbox('1@default', 1)])
+    dialogue.reload({})
+    for (const count of [2, 3]) {
+      dialogue.post({ type: 'StateReported', entry: mailbox('1@default', count) })
+    }
+    // The dump that is asked for then does not name it.
+    expect(told(dialogue.fenced().fenced()).at(-1)).toBe('1@default 3/0')
+  })
+
   it('is not waited for for ever where a device never rests (rule 3)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
     for (let pass = 1; pass <= 3; pass += 1) {
