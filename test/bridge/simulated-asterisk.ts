@@ -245,6 +245,10 @@ export class SimulatedAsterisk {
     return { condition: '5xx', reason: 'refused', isTemporary: this.random() >= permanent }
   }
 
+  /**
+   * Kinder than Asterisk in one thing: that does not name a mailbox over which a peer's count was injected last until its own
+   * changes, and a bridge that starts meanwhile has no way to know of it.
+   */
   #dump(kind: Kind): StateEntry[] {
     if (kind === 'device_state') {
       const cached = [...this.devices].filter(([id]) => id !== uncachable)
