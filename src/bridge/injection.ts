@@ -13,8 +13,11 @@ import { isSameState } from './state.js'
 import { type Injected, type LastInjection, type Target, Targets } from './targets.js'
 
 const refusedRetryMs = 30_000
-/** What the own PBX reports within this time of an injection may be from before it: a report and a SIP transaction are over by then. */
-const crossingMs = 60_000
+/**
+ * What the own PBX reports within this time of an injection may be from before it: a report is on its way for some ms, or for
+ * as long as a datagram or two that were lost take to be sent again.
+ */
+const crossingMs = 2_000
 
 /** How a state of a peer stands with Asterisk. */
 export interface InjectionTrace {
@@ -248,9 +251,10 @@ export class Injection {
   /** Gives the injected count again: the PBX has overwritten it with its own (rule 5). */
   injectMailboxAgain(mailbox: string): void {
     const target = this.#targets.mailbox(mailbox)
-    if (!target?.wanted) return
+    if (!target) return
+    // Also where it waits to be withdrawn: it may be wanted again before that.
     this.#doubt(target)
-    this.#lanes.enqueue(target)
+    if (!target.isInherited) this.#lanes.enqueue(target)
   }
 
   /** Asterisk has restarted and forgot (rule 10), or may have: everything of that kind is injected again. */
@@ -276,8 +280,8 @@ export class Injection {
 
   #send(target: Target, lane: number): boolean {
     const entry = target.wanted ?? this.#rest(target)
-    const wasNeverInjected = !target.wanted && target.journaledAs === undefined
-    if (wasNeverInjected || (target.held && isSameState(target.held, entry))) {
+    if (this.#isNothing(target) || (target.held && isSameState(target.held, entry))) {
+      target.held = target.wanted
       this.#accepted(target)
       if (!target.wanted) this.#drop(target)
       this.#reportIdle()
@@ -290,6 +294,13 @@ export class Injection {
     target.last = { entry, sentMs, acknowledgedMs: undefined, failure: undefined }
     this.context.emit({ to: 'asterisk', do: 'inject', lane, eid: target.eid, entry })
     return true
+  }
+
+  /** Nothing was injected, nor is it now: an empty mailbox could but put out a count that the own PBX has not reported yet. */
+  #isNothing({ id, wanted, journaledAs }: Target): boolean {
+    if (journaledAs !== undefined) return false
+    if (!wanted) return true
+    return wanted.kind === 'message_waiting' && isEmpty(wanted) && !this.#claims.own(id)
   }
 
   #settle(target: Target, failure?: Failure): boolean {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { StateEntry } from '../../src/bridge/state.js'
-import { Dialogue, failed, wordOf } from './harness.js'
-import { device, fullJidOf, mailbox } from './settings.js'
+import { Dialogue, failed, memberItem, wordOf } from './harness.js'
+import { device, eidOf, fullJidOf, mailbox, settings } from './settings.js'
 
 const mwi = 'message_waiting'
 const dev = 'device_state'
@@ -439,6 +439,22 @@ describe('a mailbox', () => {
     expect(told).toEqual([
       { to: 'observe', do: 'health', key: 'mailbox-polled:1@default', severity: 'warning' },
     ])
+  })
+
+  it('that was polled while its withdrawal waited is given again when it is wanted again (rule 5)', () => {
+    const dialogue = new Dialogue({ settings: { lanes: 1 } }).ready([], memberItem(2))
+    dialogue.joined(2, [device('PJSIP/1', 'INUSE'), mailbox('1@default', 2)])
+    dialogue.answerInjections()
+    const { share } = settings()
+    const subscribesToNone = { publish: true, subscribe: false, isShared: () => true }
+    // The lane is busy with the device.
+    dialogue.reload({
+      lanes: 1,
+      share: { device_state: subscribesToNone, message_waiting: subscribesToNone },
+    })
+    dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
+    dialogue.reload({ lanes: 1, share })
+    expect(dialogue.injected()).toContain(`${eidOf(2)} 1@default 2/0`)
   })
 
   it('that was polled while its count was on the way to Asterisk is given again all the same (rule 5)', () => {
