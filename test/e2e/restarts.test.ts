@@ -72,7 +72,8 @@ describe.each(xmppServers)('late starts and restarts with $kind', ({ start }) =>
       await b.asterisk.awaitDeviceState(changed, 'RINGING')
       await b.asterisk.awaitDeviceState(kept, 'INUSE')
       await b.asterisk.awaitDeviceState(lamp, end === 'stop' ? 'NOT_INUSE' : 'INUSE')
-      await a.asterisk.awaitDeviceState(own, 'BUSY')
+      // Asterisk writes its database a second behind: what a kill took from it is gone at the peers too.
+      await a.asterisk.awaitDeviceState(own, end === 'stop' ? 'BUSY' : 'UNKNOWN')
       await b.asterisk.setDevice(own, 'NOT_INUSE')
       await a.asterisk.awaitDeviceState(own, 'NOT_INUSE')
     },
