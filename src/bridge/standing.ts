@@ -33,6 +33,8 @@ export class Standing {
   /** The cap on items of the own retained nodes, while those are known to exist. */
   windowItems: number | undefined
   #announcedEpoch: string | undefined
+  /** How often in a row own nodes were missing when they were looked at. */
+  #missingInRow = 0
   /** Of Asterisk, as it names itself; for humans. */
   #pbxVersion: string | undefined
   /** `members` was not there when it was last read. */
@@ -110,8 +112,12 @@ export class Standing {
     if (wereMissing) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
-    // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults.
-    this.#after('nodes', this.context.settings.liveness.auditMs, () => this.#makeNodes())
+    this.#missingInRow = wereMissing ? this.#missingInRow + 1 : 0
+    // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked
+    // at now and then; soon where a store was just lost, which may be lost again before the item is back that is missed then.
+    const { auditMs } = this.context.settings.liveness
+    const againMs = wereMissing ? retryMs * 2 ** (this.#missingInRow - 1) : auditMs
+    this.#after('nodes', Math.min(againMs, auditMs), () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()
   }

@@ -99,6 +99,21 @@ describe('a member that comes', () => {
     expect(dialogue.take('announce')).toHaveLength(1)
   })
 
+  it('looks at its nodes again soon after they were missing, for they may be lost once more before that shows (rule 19)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    const missed = { ...made, wereMissing: true }
+    dialogue.post(missed).clear().pass(4_999)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+    dialogue.pass(1)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+    // Where they are never as they should be, more and more rarely.
+    dialogue.post(missed).clear().pass(9_999)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+    dialogue.pass(1)
+    dialogue.post(made).clear().pass(200_000)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+  })
+
   it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
     const elsewhere = { ...memberItem(3), service: 'pubsub.example.net' }
     const dialogue = new Dialogue().found().post(up).post(made)
