@@ -43,7 +43,7 @@ export class Census {
   /** A reading of `members` is complete, and its items were considered. */
   read(items: readonly MemberItem[]): void {
     this.#items = items.filter((item) => objectionTo(item, this.context.settings) === undefined)
-    const missing = this.#unnamed()
+    const missing = this.#unnamed(items)
     if (!items.some(({ id }) => id === this.context.settings.jid)) this.#lose(missing)
     this.#dismissGone(missing)
     this.#releaseCounts()
@@ -95,9 +95,14 @@ export class Census {
     return [...this.roster.peers].filter((peer) => !peer.isBelieved)
   }
 
-  #unnamed(): Peer[] {
-    const named = new Set(this.#items?.map(({ id }) => id))
-    return [...this.roster.peers].filter(({ jid }) => !named.has(jid))
+  #unnamed(items: readonly MemberItem[]): Peer[] {
+    const [there, admissible] = [items, this.#items].map(
+      (each) => new Set(each?.map(({ id }) => id)),
+    )
+    // Who was believed has an item there although another may have written it.
+    return [...this.roster.peers].filter(
+      ({ jid, isBelieved }) => !(isBelieved ? there : admissible)?.has(jid),
+    )
   }
 
   #lose(peers: Iterable<Peer>): void {

@@ -10,7 +10,7 @@ const statesPerSecond = 1_500
 const lingerMs = 1_000
 
 const unreached =
-  'the XMPP server was not reached, the own nodes remain there: run leave again when it answers'
+  'the XMPP server was not reached in time, the own nodes remain there: run leave again when it answers'
 const unconfirmed =
   `the XMPP server did not say within ${clusterMs / 1_000} s that the own nodes are deleted: ` +
   'run leave again when it answers'

@@ -24,7 +24,7 @@ describe('the own nodes of a member that leaves', () => {
     dialogue.post({ type: 'LeaveRequested' }).pass(4_999)
     dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).pass(1)
     expect(failures(dialogue)).toEqual([
-      'the XMPP server was not reached, the own nodes remain there: run leave again when it answers',
+      'the XMPP server was not reached in time, the own nodes remain there: run leave again when it answers',
     ])
   })
 

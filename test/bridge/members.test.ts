@@ -365,6 +365,15 @@ describe('a dead member whose item is missing', () => {
     expect(life(dialogue)).toBe('dead')
   })
 
+  it('keeps its counts where there is one that another has written', () => {
+    const dialogue = joined().pass(30_000)
+    dialogue.answerInjections()
+    const forged = memberItem(2, { publisher: jidOf(3) })
+    for (let round = 0; round < 3; round += 1) read(dialogue, own, forged)
+    expect(dialogue.injected()).toEqual([])
+    expect(life(dialogue)).toBe('dead')
+  })
+
   it('keeps its counts where the own item is missing too: the server has lost its store (rule 22)', () => {
     const dialogue = joined().post({ type: 'StreamDown', reason: 'cut' }).online()
     dialogue.pass(30_000).answerInjections()
