@@ -262,7 +262,9 @@ export class Bridge {
   }
 
   #stateReported(entry: StateEntry): void {
-    if (entry.kind === 'message_waiting') this.#injection.ownReported(entry)
+    if (entry.kind === 'message_waiting') {
+      this.#injection.ownReported(entry, this.#local.mailboxesSinceMs)
+    }
     this.#local.report(entry)
   }
 

@@ -13,11 +13,6 @@ import { isSameState } from './state.js'
 import { type Injected, type LastInjection, type Target, Targets } from './targets.js'
 
 const refusedRetryMs = 30_000
-/**
- * What the own PBX reports within this time of an injection may be from before it: a report is on its way for some ms, or for
- * as long as a datagram or two that were lost take to be sent again.
- */
-const crossingMs = 2_000
 
 /** How a state of a peer stands with Asterisk. */
 export interface InjectionTrace {
@@ -138,14 +133,13 @@ export class Injection {
     }
   }
 
-  /** The own PBX has said what it has in this mailbox: Asterisk holds that now, whatever was injected long enough before. */
-  ownReported(entry: MailboxEntry): void {
+  /** The own PBX has said, at `sinceMs` or later, what it has in this mailbox: Asterisk holds that, not what was injected before. */
+  ownReported(entry: MailboxEntry, sinceMs: number): void {
     const { id } = entry
     const givenBackMs = this.#givenBack.get(id)?.atMs
-    if (givenBackMs !== undefined && !this.#mayHaveCrossed(givenBackMs)) this.#givenBack.delete(id)
+    if (givenBackMs !== undefined && givenBackMs <= sinceMs) this.#givenBack.delete(id)
     const target = this.#targets.mailbox(id)
-    const lastMs = target?.last && (target.last.acknowledgedMs ?? target.last.sentMs)
-    if (target && (lastMs === undefined || !this.#mayHaveCrossed(lastMs))) {
+    if (target && isOverBy(target.last, sinceMs)) {
       target.held = entry
       this.#strike(target)
     }
@@ -166,10 +160,6 @@ export class Injection {
     this.#follow(id)
     // That it is empty here has put out what a peer said.
     if (isFirst) this.injectMailboxAgain(id)
-  }
-
-  #mayHaveCrossed(injectedMs: number): boolean {
-    return this.context.nowMs - injectedMs < crossingMs
   }
 
   /** Sees to it that Asterisk holds what was said last of a mailbox. */
@@ -425,6 +415,13 @@ export class Injection {
     this.#onIdle = undefined
     onIdle()
   }
+}
+
+/** Had Asterisk done with it by then? What it has not answered it may still take. */
+function isOverBy(last: LastInjection | undefined, ms: number): boolean {
+  if (!last) return true
+  if (last.acknowledgedMs === undefined && !last.failure) return false
+  return (last.acknowledgedMs ?? last.sentMs) <= ms
 }
 
 /** What makes the PBX look as if the state had never been injected (rule 8, seen on hints and Queue()). */

@@ -15,6 +15,8 @@ import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 const mailboxAgainMs = 60_000
 /** An empty spool that was not reported for so long is polled no more. */
 const polledOverMs = 600_000
+/** A report is on its way for some ms, or for as long as a datagram or two that were lost take to be sent again. */
+const reportMs = 2_000
 
 export interface LocalStatesOutlets {
   /** A change that the cluster is to be told; `before` is what it was told before. */
@@ -88,6 +90,11 @@ export class LocalStates {
   unshared(device: string): DeviceEntry | undefined {
     const entry = this.#reported.get(keyOf('device_state', device))
     return entry?.kind === 'device_state' && !this.#mayShare(entry) ? entry : undefined
+  }
+
+  /** When what the PBX reports of a mailbox now was so at the earliest: till the fence is back an old queue may come (rule 2). */
+  get mailboxesSinceMs(): number {
+    return this.#fences.message_waiting.isComplete ? this.context.nowMs - reportMs : -Infinity
   }
 
   report(entry: StateEntry): void {

@@ -314,6 +314,32 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     expect(dialogue.injected()).toEqual([`${b} 1@default 1/0`, `${b} 1@default 0/0`])
   })
 
+  it('is taken back though the own PBX polled it empty while a count was in flight (rules 5 and 9)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.answerInjections()
+    dialogue.pass(5_000).post(own(0)).answerInjections()
+    dialogue.pass(5_000).clear().batch(2, 2, mailbox('1@default', 4))
+    const { lane } = dialogue.takeOne('inject')
+    dialogue.pass(3_000).post(own(0)).post({ type: 'InjectionAnswered', lane })
+    expect(dialogue.take('remove')).toEqual([])
+    dialogue.batch(2, 3, mailbox('1@default', 0))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
+  it('is taken back though a report from before it comes late, out of the queue of an Asterisk that was lost (rules 2 and 9)', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 3)])
+    dialogue.answerInjections()
+    dialogue
+      .pass(5_000)
+      .post(own(0))
+      .post({ type: 'AsteriskLost', reason: 'silence' })
+      .post({ type: 'AsteriskFound' })
+    dialogue.answerInjections()
+    dialogue.pass(3_000).post(own(0)).answerInjections()
+    dialogue.fenced().batch(2, 2, mailbox('1@default', 0))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
+  })
+
   it('is not given to and fro when each PBX says again what it has said', () => {
     const dialogue = overwritten()
     for (let poll = 0; poll < 10; poll += 1) dialogue.post(own(2)).pass(1_000)
