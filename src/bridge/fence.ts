@@ -74,7 +74,9 @@ export class Fence {
 
   /** Takes note of a state that arrived while a dump may be under way. */
   note(key: Key, entry: StateEntry): void {
-    if (this.#phase === 'complete') return
+    // No dump names an uncachable state, so that none can overtake it.
+    const isUncachable = entry.kind === 'device_state' && !entry.cachable
+    if (this.#phase === 'complete' || isUncachable) return
     const before = this.#seen.get(key)
     // A live change may have been overtaken by the dump's older value (rule 3).
     const isOther = before && !isSameState(before, entry)

@@ -184,6 +184,18 @@ describe('the fence', () => {
     expect(told(dialogue.fenced().fenced()).at(-1)).toBe('1@default 3/0')
   })
 
+  it('is not asked for again for an uncachable state, which no dump names (rules 3 and 4)', () => {
+    const dialogue = new Dialogue({ settings: { sharesUncachable: true } }).ready()
+    dialogue.reload({ sharesUncachable: true }).clear()
+    for (const state of ['INUSE', 'NOT_INUSE'] as const) {
+      dialogue.post({ type: 'StateReported', entry: device('Local/1', state, false) })
+    }
+    dialogue.post({ type: 'RefreshAnswered', kind: dev })
+    dialogue.post({ type: 'FenceReturned', kind: dev, nonce: dialogue.fenceOf(dev) })
+    expect(dialogue.take('refresh')).toEqual([])
+    expect(told(dialogue)).toEqual(['Local/1 NOT_INUSE'])
+  })
+
   it('is not waited for for ever where a device never rests (rule 3)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
     for (let pass = 1; pass <= 3; pass += 1) {
