@@ -68,6 +68,7 @@ export class Bridge {
       onChange: (entry, before) => this.#localChanged(entry, before),
       onReadiness: () => this.#advance(),
       isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
+      overwrites: (entry) => this.#injection.overwrites(entry),
       injectAgain: (mailbox) => this.#injection.injectMailboxAgain(mailbox),
     })
     this.#feed = new Feed(context, {

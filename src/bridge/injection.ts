@@ -150,7 +150,6 @@ export class Injection {
   /** The mailbox is the own PBX's (rule 5): a peer's older count must not stand in its place. */
   ownClaimed(entry: MailboxEntry): void {
     const { id } = entry
-    const isFirst = !this.#claims.own(id)
     if (!this.#claims.claim(this.context.settings.eid, entry)) return
     const givenBack = this.#givenBack.get(id)
     if (givenBack && !this.#targets.mailbox(id)) {
@@ -158,8 +157,6 @@ export class Injection {
       this.#record(this.#targets.take(givenBack.eid, 'message_waiting', id))
     }
     this.#follow(id)
-    // That it is empty here has put out what a peer said.
-    if (isFirst) this.injectMailboxAgain(id)
   }
 
   /** Sees to it that Asterisk holds what was said last of a mailbox. */
@@ -231,6 +228,12 @@ export class Injection {
   /** Does the own Asterisk hold this mailbox under a peer's EID? */
   isMailboxInjected(mailbox: string): boolean {
     return this.#targets.mailbox(mailbox) !== undefined || this.#givenBack.has(mailbox)
+  }
+
+  /** Does what the own PBX reports put out a peer's count that is to stand there? */
+  overwrites(entry: MailboxEntry): boolean {
+    const wanted = this.#targets.mailbox(entry.id)?.wanted
+    return wanted !== undefined && !isSameState(wanted, entry)
   }
 
   /** Whose count of this mailbox changed last. */

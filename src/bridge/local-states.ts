@@ -11,7 +11,7 @@ import { Reported } from './reported.js'
 import type { DeviceEntry, FeedEntry, Key, Kind, MailboxEntry, StateEntry } from './state.js'
 import { idOfKey, isSameState, keyOf, kindOfKey, kinds } from './state.js'
 
-/** At most this often is the injected count of an unowned mailbox given again (rule 5). */
+/** At most this often is an injected count given again that the PBX has put its own over (rule 5). */
 const mailboxAgainMs = 60_000
 /** An empty spool that was not reported for so long is polled no more. */
 const polledOverMs = 600_000
@@ -25,6 +25,8 @@ export interface LocalStatesOutlets {
   onReadiness(): void
   /** Is a peer's count for this mailbox injected into the own PBX? */
   isInjected(mailbox: string): boolean
+  /** Does that report put out a peer's count that is to stand there? */
+  overwrites(entry: MailboxEntry): boolean
   /** Gives the injected count to the PBX again. */
   injectAgain(mailbox: string): void
 }
@@ -246,12 +248,17 @@ export class LocalStates {
     return this.#ownedMailboxes.has(mailbox) || this.context.settings.isClaimed(mailbox)
   }
 
-  /** Rule 5: an empty spool that is merely polled must not put the owner's lamp out. */
-  #judgeMailbox({ id, newMessages, oldMessages }: MailboxEntry): void {
+  /** Rule 5: an empty spool that is merely polled must not put the owner's lamp out, nor what was said before a later change. */
+  #judgeMailbox(entry: MailboxEntry): void {
+    const { id, newMessages, oldMessages } = entry
     if (newMessages + oldMessages > 0) this.#ownedMailboxes.add(id)
-    if (!this.#isOwned(id)) {
-      if (this.outlets.isInjected(id)) this.#giveAgain(id)
-    } else if (this.context.agenda.has(`mailbox-polled:${id}`)) this.#polledOver(id)
+    if (this.#isOwned(id)) {
+      if (this.context.agenda.has(`mailbox-polled:${id}`)) this.#polledOver(id)
+      if (this.outlets.overwrites(entry)) this.#giveAgain(id)
+    } else if (this.outlets.isInjected(id)) {
+      this.#giveAgain(id)
+      this.#polled(id)
+    }
   }
 
   #giveAgain(mailbox: string): void {
@@ -263,6 +270,10 @@ export class LocalStates {
     }
     if (nowMs >= earliestMs) give()
     else agenda.set(`mailbox-again:${mailbox}`, earliestMs, give)
+  }
+
+  #polled(mailbox: string): void {
+    const { agenda, nowMs } = this.context
     health(
       this.context,
       `mailbox-polled:${mailbox}`,

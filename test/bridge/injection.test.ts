@@ -340,11 +340,21 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     expect(dialogue.injected()).toEqual([`${b} 1@default 0/0`])
   })
 
-  it('is not given to and fro when each PBX says again what it has said', () => {
+  it('shows the later change of a peer, given again once a minute at most, when the own PBX says again what it has said', () => {
     const dialogue = overwritten()
     for (let poll = 0; poll < 10; poll += 1) dialogue.post(own(2)).pass(1_000)
-    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`])
+    dialogue.pass(50_000)
+    expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`])
     expect(dialogue.answerPublishes().flatMap(({ entries }) => entries)).toEqual([])
+  })
+
+  it('shows what the peer has to which it has moved, though the own PBX finds it empty once more', () => {
+    const dialogue = new Dialogue().ready([mailbox('1@default', 2)]).post(own(0))
+    dialogue.joined(2, [mailbox('1@default', 3)]).answerInjections()
+    dialogue.pass(4_000).clear().post(own(0))
+    expect(dialogue.injected()).toEqual([`${b} 1@default 3/0`])
+    expect(dialogue.health('mailbox-polled:1@default')).toBeUndefined()
   })
 
   it('shows what a peer has where the own PBX claims the mailbox and finds it empty', () => {
