@@ -66,6 +66,7 @@ export class Bridge {
     this.#injection = new Injection(context, journal)
     this.#local = new LocalStates(context, {
       onChange: (entry, before) => this.#localChanged(entry, before),
+      onSwept: (entry) => this.#injection.ownSwept(entry),
       onReadiness: () => this.#advance(),
       isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
       overwrites: (entry) => this.#injection.overwrites(entry),

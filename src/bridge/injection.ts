@@ -147,6 +147,11 @@ export class Injection {
     if (this.#claims.own(id) || !isEmpty(entry)) this.ownClaimed(entry)
   }
 
+  /** The own PBX's dump says by its silence that it has nothing in this mailbox any more (rule 1). */
+  ownSwept(entry: MailboxEntry): void {
+    if (this.#claims.own(entry.id)) this.ownClaimed(entry)
+  }
+
   /** The mailbox is the own PBX's (rule 5): a peer's older count must not stand in its place. */
   ownClaimed(entry: MailboxEntry): void {
     const { id } = entry

@@ -21,6 +21,8 @@ const reportMs = 2_000
 export interface LocalStatesOutlets {
   /** A change that the cluster is to be told; `before` is what it was told before. */
   onChange(entry: FeedEntry, before?: StateEntry): void
+  /** No dump names this mailbox any more: it is empty, shared or not. */
+  onSwept(entry: MailboxEntry): void
   /** `isReady` may have changed. */
   onReadiness(): void
   /** Is a peer's count for this mailbox injected into the own PBX? */
@@ -208,7 +210,9 @@ export class LocalStates {
     // a peer's count, injected, hides the own one from the dump.
     const isSilenceTelling = this.#mayHaveLostMailboxes || isDoubted
     if (!isSilenceTelling || this.outlets.isInjected(entry.id)) return
-    this.#reported.take(key, { ...entry, newMessages: 0, oldMessages: 0 })
+    const emptied = { ...entry, newMessages: 0, oldMessages: 0 }
+    this.#reported.take(key, emptied)
+    this.outlets.onSwept(emptied)
   }
 
   #tellAll(kind: Kind): void {

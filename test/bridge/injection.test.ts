@@ -10,7 +10,7 @@ import {
   subscribedTo,
   wordOf,
 } from './harness.js'
-import { device, eidOf, jidOf, mailbox } from './settings.js'
+import { device, eidOf, jidOf, mailbox, settings } from './settings.js'
 
 const b = eidOf(2)
 
@@ -368,6 +368,16 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     const dialogue = moved().post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
     const seen = dialogue.bridge.inspection.look('message_waiting', '1@default')
     expect(seen?.sum).toEqual(mailbox('1@default', 0))
+  })
+
+  it('is empty where the dump of an Asterisk that has restarted does not name it, though the own count is not shared', () => {
+    const { share } = settings()
+    const message_waiting = { ...share.message_waiting, publish: false }
+    const dialogue = new Dialogue({ settings: { share: { ...share, message_waiting } } })
+    dialogue.ready([mailbox('1@default', 2)]).joined(2, [mailbox('1@default', 3)])
+    dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
+    dialogue.batch(2, 2, mailbox('1@default', 4)).batch(2, 3, gone)
+    expect(dialogue.injected()).toEqual([`${b} 1@default 4/0`, `${b} 1@default 0/0`])
   })
 
   it('keeps its count where the dump does not name it, for it was given back under the EID of a peer', () => {
