@@ -272,7 +272,7 @@ export class Bridge {
 
   #refreshRequested(kind: Kind): void {
     this.#local.restarted(kind)
-    this.#injection.again(kind)
+    this.#injection.requested(kind)
   }
 
   #asteriskFound(): void {

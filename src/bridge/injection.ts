@@ -40,6 +40,8 @@ export class Injection {
   readonly #refused = new Set<Target>()
   #onIdle: (() => void) | undefined
   #isClosing = false
+  /** Was Asterisk lost since it last asked for all? Then it asks because it has restarted, else for a mere reload. */
+  #wasLost = false
 
   constructor(
     private readonly context: Context,
@@ -255,7 +257,17 @@ export class Injection {
     if (!target.isInherited) this.#lanes.enqueue(target)
   }
 
-  /** Asterisk has restarted and forgot (rule 10), or may have: everything of that kind is injected again. */
+  /** Asterisk asks for everything of that kind (rule 10). */
+  requested(kind: Kind): void {
+    if (kind === 'message_waiting') {
+      // It has only what its own voicemail has, and its dump names that.
+      if (this.#wasLost) this.#givenBack.clear()
+      this.#wasLost = false
+    }
+    this.again(kind)
+  }
+
+  /** Asterisk has forgot, or may have: everything of that kind is injected again. */
   again(kind: Kind): void {
     for (const target of this.#targets.ofKind(kind)) {
       this.#doubt(target)
@@ -269,6 +281,7 @@ export class Injection {
   }
 
   close(): void {
+    this.#wasLost = true
     this.#lanes.close()
   }
 

@@ -380,11 +380,20 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     expect(dialogue.injected()).toEqual([`${b} 1@default 4/0`, `${b} 1@default 0/0`])
   })
 
-  it('keeps its count where the dump does not name it, for it was given back under the EID of a peer', () => {
+  it.each<[string, string, (dialogue: Dialogue) => unknown, string[]]>([
+    ['keeps its count after a reload', 'it was given back under the EID of a peer', () => 0, []],
+    [
+      'is empty after a restart',
+      'Asterisk has forgotten what was given back',
+      (dialogue) => dialogue.post({ type: 'AsteriskLost', reason: 'ECONNREFUSED' }).found(),
+      ['1@default 0/0'],
+    ],
+  ])('%s where the dump does not name it, for %s', (_, __, act, told) => {
     const dialogue = overwritten().batch(2, 3, gone)
     dialogue.answerInjections()
+    act(dialogue)
     dialogue.post({ type: 'RefreshRequested', kind: 'message_waiting' }).fenced()
-    expect(dialogue.take('publishBatch')).toEqual([])
+    expect(dialogue.answerPublishes().flatMap(({ entries }) => entries.map(wordOf))).toEqual(told)
   })
 })
 
