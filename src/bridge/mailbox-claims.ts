@@ -73,16 +73,24 @@ export class MailboxClaims {
     const before = this.#of(mailbox)
     if (claims.length > 0) this.#claims.set(mailbox, claims)
     else this.#claims.delete(mailbox)
-    if (claims.length === before.length || Math.max(claims.length, before.length) < 2) return
-    const members = claims.map(({ eid }) => eid).join(', ')
-    const text = `The mailbox ${mailbox} is published by several members (${members}); the last change wins. Keep it on one.`
+    this.#warn(mailbox, holdersOf(before), holdersOf(claims))
+  }
+
+  #warn(mailbox: string, before: readonly EntityId[], holders: readonly EntityId[]): void {
+    if (holders.length === before.length || Math.max(holders.length, before.length) < 2) return
+    const text = `Several members have messages in the mailbox ${mailbox} (${holders.join(', ')}); the last change wins. Keep it on one.`
     const key = `mailbox-owners:${mailbox}`
-    health(this.context, key, 'warning', claims.length > 1 ? text : undefined)
+    health(this.context, key, 'warning', holders.length > 1 ? text : undefined)
   }
 
   #isOwn({ eid }: MailboxClaim): boolean {
     return eid === this.context.settings.eid
   }
+}
+
+/** Who has messages: a member from which the mailbox has moved goes on saying that it is empty there. */
+function holdersOf(claims: readonly MailboxClaim[]): EntityId[] {
+  return claims.filter(({ entry }) => !isEmpty(entry)).map(({ eid }) => eid)
 }
 
 export function isEmpty({ newMessages, oldMessages }: MailboxEntry): boolean {

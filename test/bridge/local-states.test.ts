@@ -478,7 +478,7 @@ describe('a mailbox', () => {
   it('of two members shows the last change, with a warning, and the other when that one leaves (rule 5)', () => {
     const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 2)])
     dialogue.joined(3, [mailbox('1@default', 3)])
-    expect(dialogue.health('mailbox-owners:1@default')).toContain('published by several members')
+    expect(dialogue.health('mailbox-owners:1@default')).toContain('Several members have messages')
     dialogue.answerInjections()
     dialogue.batch(2, 2, mailbox('1@default', 5))
     expect(dialogue.injected()).toEqual(['02:00:00:00:00:02 1@default 5/0'])

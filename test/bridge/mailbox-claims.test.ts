@@ -71,7 +71,7 @@ describe('of what is said of a mailbox', () => {
     ])
   })
 
-  it('an alarm names all who say something, the own PBX too, until one is left (rule 5)', () => {
+  it('an alarm names all who have messages, the own PBX too, until one is left (rule 5)', () => {
     const { claims, commands } = claimed([2, 3], [1, 2], [1, 3])
     claims.withdraw(eidOf(2), box)
     claims.withdraw(eidOf(1), box)
@@ -85,5 +85,16 @@ describe('of what is said of a mailbox', () => {
       },
       { to: 'observe', do: 'health', key: `mailbox-owners:${box}`, severity: 'warning' },
     ])
+  })
+
+  it('no alarm stays when it has moved and is empty where it was (rule 5)', () => {
+    expect(claimed([1, 2], [1, 0], [2, 3]).commands).toEqual([])
+    const { commands } = claimed([1, 2], [2, 3], [1, 0])
+    expect(commands.at(-1)).toEqual({
+      to: 'observe',
+      do: 'health',
+      key: `mailbox-owners:${box}`,
+      severity: 'warning',
+    })
   })
 })
