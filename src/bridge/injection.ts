@@ -80,12 +80,20 @@ export class Injection {
 
   /** How many states are held in Asterisk, or are about to be. */
   get size(): number {
-    return this.#targets.size
+    return this.#targets.size - this.#neverSent
   }
 
   /** How many of them are message counts. */
   get mailboxes(): number {
-    return this.#targets.mailboxes
+    return this.#targets.mailboxes - this.#neverSent
+  }
+
+  get #neverSent(): number {
+    let neverSent = 0
+    for (const target of this.#targets.ofKind('message_waiting')) {
+      if (this.#isNothing(target)) neverSent += 1
+    }
+    return neverSent
   }
 
   /** How it stands with a device's states, of all origins, or with a mailbox. */

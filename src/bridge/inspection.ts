@@ -146,7 +146,7 @@ export class Inspection {
     return standingOf(trace, entry, this.inspected.isAsteriskFound())
   }
 
-  /** Has another member changed the count since? Asterisk keeps one a mailbox. */
+  /** Does another member's count stand? Asterisk keeps one a mailbox. */
   #isOvertaken(eid: EntityId, { kind, id }: StateEntry): boolean {
     if (kind === 'device_state') return false
     const last = this.inspected.injection.lastClaimant(id)
@@ -178,7 +178,7 @@ function standingOf(
   return { standing: 'pending', ...(note !== undefined && { note }) }
 }
 
-const overtaken = held('another member changed it later')
+const overtaken = held('the count of another member stands')
 
 function held(note: string): { standing: Standing; note: string } {
   return { standing: 'held', note }

@@ -310,6 +310,7 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' }).clear()
     dialogue.joined(2, [mailbox('1@default', 0)])
     expect(dialogue.injected()).toEqual([])
+    expect(dialogue.bridge.overview()).toMatchObject({ injected: 0, injectedMailboxes: 0 })
     dialogue.batch(2, 2, mailbox('1@default', 1)).batch(2, 3, mailbox('1@default', 0))
     expect(dialogue.injected()).toEqual([`${b} 1@default 1/0`, `${b} 1@default 0/0`])
   })

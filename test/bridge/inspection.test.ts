@@ -144,6 +144,15 @@ describe('a look at states', () => {
     expect(standings()).toEqual(['pbx-1 held', 'pbx-2 injected', mailbox('1@x', 3)])
   })
 
+  it('of a mailbox that a peer finds empty is held where the count of another stands, which came before (rule 5)', () => {
+    const dialogue = pair().joined(3, [mailbox('1@x', 0)])
+    const parts = dialogue.bridge.inspection.look('message_waiting', '1@x')?.parts
+    expect(parts?.at(-1)).toMatchObject({
+      standing: 'held',
+      note: 'the count of another member stands',
+    })
+  })
+
   it.each([0, 1, 7])('a page from %i on is that of the sorted names', (from) => {
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 3 })), fc.nat(20), (names, limit) => {
