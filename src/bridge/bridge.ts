@@ -67,6 +67,7 @@ export class Bridge {
     this.#local = new LocalStates(context, {
       onChange: (entry, before) => this.#localChanged(entry, before),
       onSwept: (entry) => this.#injection.ownSwept(entry),
+      onMailboxesKnown: () => this.#injection.ownDumped(),
       onReadiness: () => this.#advance(),
       isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
       overwrites: (entry) => this.#injection.overwrites(entry),

@@ -38,6 +38,8 @@ export class Injection {
   readonly #lanes: Lanes<Target>
   /** What Asterisk refused and is to be given again. */
   readonly #refused = new Set<Target>()
+  /** Is it known what the own PBX has? An empty count of a peer could put that out. */
+  #isOwnKnown = false
   #onIdle: (() => void) | undefined
   #isClosing = false
   /** Was Asterisk lost since it last asked for all? Then it asks because it has restarted, else for a mere reload. */
@@ -160,6 +162,15 @@ export class Injection {
   /** The own PBX's dump says by its silence that it has nothing in this mailbox any more (rule 1). */
   ownSwept(entry: MailboxEntry): void {
     if (this.#claims.own(entry.id)) this.ownClaimed(entry)
+  }
+
+  /** The own PBX's dump of its mailboxes is complete: what waited for the first is given. */
+  ownDumped(): void {
+    if (this.#isOwnKnown) return
+    this.#isOwnKnown = true
+    for (const target of this.#targets.ofKind('message_waiting')) {
+      if (!target.isInherited) this.#lanes.enqueue(target)
+    }
   }
 
   /** The mailbox is the own PBX's (rule 5): a peer's older count must not stand in its place. */
@@ -299,6 +310,7 @@ export class Injection {
 
   #send(target: Target, lane: number): boolean {
     const entry = target.wanted ?? this.#rest(target)
+    if (this.#isEarly(target, entry)) return false
     if (this.#isNothing(target) || (target.held && isSameState(target.held, entry))) {
       target.held = target.wanted
       this.#accepted(target)
@@ -320,6 +332,12 @@ export class Injection {
     if (journaledAs !== undefined) return false
     if (!wanted) return true
     return wanted.kind === 'message_waiting' && isEmpty(wanted) && !this.#claims.own(id)
+  }
+
+  /** Where this member leaves there is nothing left to wait for; and what was put over the own count is out already. */
+  #isEarly({ last }: Target, entry: StateEntry): boolean {
+    if (this.#isOwnKnown || this.#isClosing || last) return false
+    return entry.kind === 'message_waiting' && isEmpty(entry)
   }
 
   #settle(target: Target, failure?: Failure): boolean {

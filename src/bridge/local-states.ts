@@ -25,6 +25,8 @@ export interface LocalStatesOutlets {
   onSwept(entry: MailboxEntry): void
   /** `isReady` may have changed. */
   onReadiness(): void
+  /** A dump of the PBX's mailboxes is complete. */
+  onMailboxesKnown(): void
   /** Is a peer's count for this mailbox injected into the own PBX? */
   isInjected(mailbox: string): boolean
   /** Does that report put out a peer's count that is to stand there? */
@@ -183,7 +185,10 @@ export class LocalStates {
     for (const [key, entry] of this.#reported) {
       if (entry.kind === kind && !dump.has(key)) this.#sweep(key, entry, doubted.has(key))
     }
-    if (kind === 'message_waiting') this.#mayHaveLostMailboxes = false
+    if (kind === 'message_waiting') {
+      this.#mayHaveLostMailboxes = false
+      this.outlets.onMailboxesKnown()
+    }
     if (kind === 'device_state') {
       for (const timer of ['pbx-grace', 'pbx-stale']) this.context.agenda.cancel(timer)
       this.#isWithdrawn = false

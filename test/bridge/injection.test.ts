@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { StateEntry } from '../../src/bridge/state.js'
 import type { Injected } from '../../src/bridge/targets.js'
 import { withdrawal } from '../../src/bridge/injection.js'
 import {
@@ -313,6 +314,20 @@ describe('a mailbox in which the own PBX has messages too (rule 5)', () => {
     expect(dialogue.bridge.overview()).toMatchObject({ injected: 0, injectedMailboxes: 0 })
     dialogue.batch(2, 2, mailbox('1@default', 1)).batch(2, 3, mailbox('1@default', 0))
     expect(dialogue.injected()).toEqual([`${b} 1@default 1/0`, `${b} 1@default 0/0`])
+  })
+
+  it.each<[string, StateEntry[], string[]]>([
+    ['is not given the 0 of a peer before its dump is complete', [mailbox('1@default', 2)], []],
+    ['is given the 0 of a peer when its dump does not name it', [], [`${b} 1@default 0/0`]],
+  ])('%s when the bridge restarts', (_, dump, given) => {
+    const journal = [{ eid: b, kind: 'message_waiting', id: '1@default' }] as const
+    const dialogue = new Dialogue({ journal }).online().joined(2, [mailbox('1@default', 0)])
+    dialogue.post({ type: 'AsteriskFound' })
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.fenced(...dump).injected()).toEqual(given)
+    dialogue.batch(2, 2, gone)
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.takeOne('remove')).toMatchObject({ eid: b, id: '1@default' })
   })
 
   it('is taken back though the own PBX polled it empty while a count was in flight (rules 5 and 9)', () => {
