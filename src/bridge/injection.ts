@@ -4,15 +4,14 @@
  * keeps one count a mailbox: that of a peer where it changed last, else what the own PBX has itself.
  */
 import type { Context } from './context.js'
-import { count, health, log, measure } from './context.js'
+import { count, measure } from './context.js'
 import type { Failure } from './events.js'
 import { Lanes } from './lanes.js'
 import { MailboxClaims, isEmpty } from './mailbox-claims.js'
+import { Refusals } from './refusals.js'
 import type { DeviceEntry, EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
 import { isSameState } from './state.js'
 import { type Injected, type LastInjection, type Target, Targets } from './targets.js'
-
-const refusedRetryMs = 30_000
 
 /** How a state of a peer stands with Asterisk. */
 export interface InjectionTrace {
@@ -36,8 +35,7 @@ export class Injection {
    */
   readonly #givenBack = new Map<string, { readonly eid: EntityId; readonly atMs: number }>()
   readonly #lanes: Lanes<Target>
-  /** What Asterisk refused and is to be given again. */
-  readonly #refused = new Set<Target>()
+  readonly #refusals: Refusals<Target>
   /** Is it known what the own PBX has? An empty count of a peer could put that out. */
   #isOwnKnown = false
   #onIdle: (() => void) | undefined
@@ -55,6 +53,7 @@ export class Injection {
       (target, lane) => this.#send(target, lane),
       (target, failure) => this.#settle(target, failure),
     )
+    this.#refusals = new Refusals(context, (target) => this.#lanes.enqueue(target))
     for (const entry of journal) this.#inherit(entry)
   }
 
@@ -117,7 +116,7 @@ export class Injection {
       ...(held && { held }),
       ...(last && { last }),
       isInherited,
-      isRefused: this.#refused.has(target),
+      isRefused: this.#refusals.has(target),
     }
   }
 
@@ -313,7 +312,7 @@ export class Injection {
     if (this.#isEarly(target, entry)) return false
     if (this.#isNothing(target) || (target.held && isSameState(target.held, entry))) {
       target.held = target.wanted
-      this.#accepted(target)
+      this.#refusals.accepted(target)
       if (!target.wanted) this.#drop(target)
       this.#reportIdle()
       return false
@@ -346,7 +345,7 @@ export class Injection {
     target.sending = undefined
     if (!failure) {
       target.held = sent
-      this.#accepted(target)
+      this.#refusals.accepted(target)
       if (sent && !target.wanted && isSameState(sent, this.#rest(target))) this.#drop(target)
       this.#reportIdle()
       return false
@@ -354,7 +353,7 @@ export class Injection {
     target.held = undefined
     count(this.context, 'injection_failures', { condition: failure.condition })
     if (failure.isTemporary) return true
-    this.#refuse(target, failure.reason)
+    this.#refusals.refused(target, failure.reason)
     return false
   }
 
@@ -369,34 +368,6 @@ export class Injection {
     if (originMs === undefined || sending !== wanted) return
     measure(this.context, 'injection_delay_seconds', (nowMs - originMs) / 1_000)
     target.originMs = undefined
-  }
-
-  #accepted(target: Target): void {
-    this.#refused.delete(target)
-    if (!this.context.agenda.has('injection-refused')) this.#endAlarm()
-  }
-
-  /** Nothing is refused any more: what was, Asterisk has taken since. */
-  #endAlarm(): void {
-    if (this.#refused.size === 0) health(this.context, 'injection-refused', 'error')
-  }
-
-  /** What Asterisk refuses, say while its modules are reloaded, is given again later. */
-  #refuse(target: Target, reason: string): void {
-    this.#refused.add(target)
-    const fields = { eid: target.eid, id: target.id, reason }
-    log(this.context, 'error', 'Asterisk refused an injection', fields)
-    const text =
-      `Asterisk refuses states of the peers (${reason}): its lamps may be wrong. See that pjsip_hintbridge.conf is ` +
-      `included unchanged and its modules are loaded; it is tried again every ${refusedRetryMs / 1_000} s.`
-    health(this.context, 'injection-refused', 'error', text)
-    if (this.context.agenda.has('injection-refused')) return
-    this.context.agenda.set('injection-refused', this.context.nowMs + refusedRetryMs, () => {
-      this.#endAlarm()
-      const refused = [...this.#refused]
-      this.#refused.clear()
-      for (const each of refused) this.#lanes.enqueue(each)
-    })
   }
 
   /** What Asterisk holds is not known any more; nor will the answer under way tell, for it may be older. */
@@ -457,7 +428,7 @@ export class Injection {
   }
 
   #reportIdle(): void {
-    if (!this.#onIdle || this.#lanes.depth > 0 || this.#refused.size > 0) return
+    if (!this.#onIdle || this.#lanes.depth > 0 || this.#refusals.size > 0) return
     const onIdle = this.#onIdle
     this.#onIdle = undefined
     onIdle()
