@@ -108,8 +108,9 @@ export class Standing {
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
   nodesMade(windowItems: number, wereMissing = false): void {
     if (this.jid === undefined) return
-    // It is compared with the table when it is opened again.
-    if (wereMissing) this.outlets.onNodesLost()
+    // What they retain is compared with the table when they are opened again; once more some time after they were missing,
+    // for a service that was just losing them may have lost what was written since.
+    if (wereMissing || this.#missingInRow > 0) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
     this.#missingInRow = wereMissing ? this.#missingInRow + 1 : 0

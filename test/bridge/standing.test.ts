@@ -109,9 +109,12 @@ describe('a member that comes', () => {
     // Where they are never as they should be, more and more rarely.
     dialogue.post(missed).clear().pass(9_999)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
-    dialogue.pass(1)
-    dialogue.post(made).clear().pass(200_000)
+    dialogue.pass(1).clear()
+    // What they retain is read again then.
+    expect(dialogue.post(made).take('readWindow')).toHaveLength(2)
+    dialogue.clear().pass(200_000)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+    expect(dialogue.post(made).take('readWindow')).toHaveLength(0)
   })
 
   it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
