@@ -12,6 +12,7 @@ import {
   type Step,
   wordOf,
 } from './inspection-views.js'
+import { isEmpty } from './mailbox-claims.js'
 import type { DeviceEntry, DeviceState } from './state.js'
 import { sumStates } from './sum.js'
 
@@ -229,12 +230,14 @@ function remarksOnBusy({ id, sum, parts }: StateSeen): Remark[] {
 }
 
 function remarksOnOwners({ id, kind, parts }: StateSeen): Remark[] {
-  if (kind !== 'message_waiting' || parts.length < 2) return []
-  const names = parts.map(({ name }) => name).join(', ')
+  if (kind !== 'message_waiting') return []
+  const owners = parts.filter(({ entry }) => entry.kind === 'message_waiting' && !isEmpty(entry))
+  if (owners.length < 2) return []
+  const names = owners.map(({ name }) => name).join(', ')
   return [
     {
       severity: 'warning',
-      text: `the mailbox ${id} is told by several members (${names}); the last change counts`,
+      text: `the mailbox ${id} has messages on several members (${names}); the last change counts`,
       remedy: 'keep it on one server',
     },
   ]

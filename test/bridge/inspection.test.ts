@@ -210,6 +210,18 @@ describe('an explanation', () => {
     ])
   })
 
+  it('remarks on a mailbox with messages on several members, not on one that has moved', () => {
+    const remarksAt = (count: number): readonly string[] => {
+      const dialogue = pair().joined(3, [mailbox('1@x', count)])
+      const explained = dialogue.bridge.inspection.explain('message_waiting', '1@x')
+      return explained.remarks.map(({ text }) => text)
+    }
+    expect(remarksAt(5)).toContain(
+      'the mailbox 1@x has messages on several members (pbx-2, pbx-3); the last change counts',
+    )
+    expect(remarksAt(0)).not.toContainEqual(expect.stringContaining('several'))
+  })
+
   it('tells what the own Asterisk says of a device that is not shared, until Asterisk starts anew', () => {
     const isShared = (id: string): boolean => id !== 'PJSIP/2'
     const share = { publish: true, subscribe: true, isShared }
