@@ -32,11 +32,16 @@ export interface PairOptions {
 
 /** Names of Asterisk and account in a pair. */
 const sides = ['a', 'b'] as const
+type Side = (typeof sides)[number]
 
 /** The accounts that the pairs of one server need; all may create nodes. */
 export const pairAccounts = ['pbx', 'jabber', 'relay'].flatMap((name) =>
   sides.map((side) => ({ user: `${name}-${side}`, password: `secret-${name}-${side}` })),
 )
+
+function both<T>(start: (side: Side) => Promise<T>): Promise<[T, T]> {
+  return Promise.all([start('a'), start('b')])
+}
 
 async function tapBoth(a: Asterisk, b: Asterisk): Promise<[Tap, Tap]> {
   return [await Tap.open(a), await Tap.open(b)]
@@ -50,7 +55,7 @@ async function stopAll(a: Tap, b: Tap, ...others: { stop(): Promise<unknown> }[]
 
 /** Two real members around that server. */
 export async function startHintbridge({ scratch }: PairOptions, server: XmppServer): Promise<Pair> {
-  const start = (side: 'a' | 'b') =>
+  const start = (side: Side) =>
     startMember({
       scratch,
       server,
@@ -58,8 +63,7 @@ export async function startHintbridge({ scratch }: PairOptions, server: XmppServ
       name: `hintbridge-${server.kind}-${side}`,
       eid: `02:00:00:00:${server.kind === 'prosody' ? '01' : '02'}:0${side}`,
     })
-  const [one, two] = await Promise.all(sides.map(start))
-  if (!one || !two) throw new RangeError('a pair has two sides')
+  const [one, two] = await both(start)
   await Promise.all([one.awaitReady(1), two.awaitReady(1)])
   const [a, b] = await tapBoth(one.asterisk, two.asterisk)
   return {
@@ -78,7 +82,7 @@ export async function startHintbridge({ scratch }: PairOptions, server: XmppServ
 /** Asterisk's own res_xmpp; the accounts are jabber-a and jabber-b. Its two nodes are retained, as it makes them itself. */
 export async function startResXmpp({ scratch }: PairOptions, server: XmppServer): Promise<Pair> {
   await createOpenNodes(server, 'jabber-a', ['device_state', 'message_waiting'], '1')
-  const start = (side: 'a' | 'b') =>
+  const start = (side: Side) =>
     startAsterisk({
       scratch,
       name: `res-xmpp-${side}`,
@@ -86,8 +90,7 @@ export async function startResXmpp({ scratch }: PairOptions, server: XmppServer)
       modules: ['res_xmpp'],
       files: { 'xmpp.conf': xmppConf(server, side) },
     })
-  const [one, two] = await Promise.all(sides.map(start))
-  if (!one || !two) throw new RangeError('a pair has two sides')
+  const [one, two] = await both(start)
   const [a, b] = await tapBoth(one, two)
   return {
     name: 'res_xmpp, Prosody',
@@ -136,7 +139,7 @@ export async function startRelays({ scratch }: PairOptions, server: XmppServer):
   const relayPorts = { a: await claimPort(), b: await claimPort() }
   const sipPorts = { a: await claimPort(), b: await claimPort() }
   const eids = { a: '02:00:00:00:05:0a', b: '02:00:00:00:05:0b' }
-  const start = (side: 'a' | 'b') =>
+  const start = (side: Side) =>
     startAsterisk({
       scratch,
       name: `relay-${side}`,
@@ -145,29 +148,26 @@ export async function startRelays({ scratch }: PairOptions, server: XmppServer):
       pjsip: publishConf(sipPorts[side], relayPorts[side]),
     })
   await createOpenNodes(server, 'relay-a', ['relay-a', 'relay-b'], '0')
-  const [one, two] = await Promise.all(sides.map(start))
-  if (!one || !two) throw new RangeError('a pair has two sides')
-  const relays = await Promise.all(
-    sides.map(async (side) => {
-      const peer = side === 'a' ? 'b' : 'a'
-      const plan: RelayPlan = {
-        user: `relay-${side}`,
-        password: `secret-relay-${side}`,
-        domain: server.domain,
-        xmppPort: Number(server.directTlsService.split(':').at(-1)),
-        caFile: server.caFile,
-        pubsub: server.pubsub,
-        ownNode: `relay-${side}`,
-        peerNode: `relay-${peer}`,
-        peerEid: eids[peer],
-        sipPort: relayPorts[side],
-        asteriskPort: sipPorts[side],
-      }
-      const relay = fork(relayFile, [JSON.stringify(plan)], { execArgv: [] })
-      await once(relay, 'message')
-      return relay
-    }),
-  )
+  const [one, two] = await both(start)
+  const relays = await both(async (side) => {
+    const peer = side === 'a' ? 'b' : 'a'
+    const plan: RelayPlan = {
+      user: `relay-${side}`,
+      password: `secret-relay-${side}`,
+      domain: server.domain,
+      xmppPort: Number(server.directTlsService.split(':').at(-1)),
+      caFile: server.caFile,
+      pubsub: server.pubsub,
+      ownNode: `relay-${side}`,
+      peerNode: `relay-${peer}`,
+      peerEid: eids[peer],
+      sipPort: relayPorts[side],
+      asteriskPort: sipPorts[side],
+    }
+    const relay = fork(relayFile, [JSON.stringify(plan)], { execArgv: [] })
+    await once(relay, 'message')
+    return relay
+  })
   const [a, b] = await tapBoth(one, two)
   return {
     name: 'bare relay, Prosody',
@@ -188,7 +188,7 @@ export async function startRelays({ scratch }: PairOptions, server: XmppServer):
 /** SIP PUBLISH from each Asterisk straight to the other, without credentials: the least that Asterisk itself can do. */
 export async function startSipPublish({ scratch }: PairOptions): Promise<Pair> {
   const ports = { a: await claimPort(), b: await claimPort() }
-  const start = (side: 'a' | 'b') => {
+  const start = (side: Side) => {
     const peer = side === 'a' ? 'b' : 'a'
     return startAsterisk({
       scratch,
@@ -198,8 +198,7 @@ export async function startSipPublish({ scratch }: PairOptions): Promise<Pair> {
       pjsip: publishConf(ports[side], ports[peer]),
     })
   }
-  const [one, two] = await Promise.all(sides.map(start))
-  if (!one || !two) throw new RangeError('a pair has two sides')
+  const [one, two] = await both(start)
   const [a, b] = await tapBoth(one, two)
   return {
     name: 'SIP PUBLISH, direct',
