@@ -98,9 +98,14 @@ function managerConf({ amiPort, amiSecret }: Place): string {
   )
 }
 
-/** All of SIP: transport, phones, lamps and what `hintbridge init` wrote. */
+/** All of SIP: transports, phones, lamps and what `hintbridge init` wrote. */
 export function pjsipConf(options: AsteriskOptions, { sipPort }: Place): string {
-  const transport = section('udp', ['type=transport', 'protocol=udp', `bind=127.0.0.1:${sipPort}`])
+  const protocols = options.isUdpOnly ? ['udp'] : ['udp', 'tcp']
+  const transports = protocols
+    .map((protocol) =>
+      section(protocol, ['type=transport', `protocol=${protocol}`, `bind=127.0.0.1:${sipPort}`]),
+    )
+    .join('')
   const phones = (options.phones ?? []).map(phoneSections).join('')
   // Asterisk polls the spool only for mailboxes that something is subscribed to: this endpoint's own lamps.
   const lamps =
@@ -110,7 +115,7 @@ export function pjsipConf(options: AsteriskOptions, { sipPort }: Place): string 
           ...['type=endpoint', 'context=none', 'disallow=all', 'allow=ulaw', 'aors=lamps'],
           `mailboxes=${options.mailboxes.join(',')}`,
         ]) + section('lamps', ['type=aor', 'contact=sip:lamps@127.0.0.1:9'])
-  return `${transport}${phones}${lamps}#include pjsip_hintbridge.conf\n${options.pjsip ?? ''}`
+  return `${transports}${phones}${lamps}#include pjsip_hintbridge.conf\n${options.pjsip ?? ''}`
 }
 
 function phoneSections({ user, password, mailbox, busyAt }: PhoneAccount): string {

@@ -38,6 +38,8 @@ export interface AsteriskOptions {
   readonly pjsip?: string
   /** More lines for the context `default` of `extensions.conf`. */
   readonly dialplan?: readonly string[]
+  /** Without a TCP transport, as where only UDP phones are. */
+  readonly isUdpOnly?: boolean
   /** Modules beyond those that the lab needs, without `.so`. */
   readonly modules?: readonly string[]
   /** Further configuration files by name, such as `xmpp.conf`. */

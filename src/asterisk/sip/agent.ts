@@ -1,4 +1,4 @@
-/** The SIP user agent: one peer, one transport, transactions and dispatch. Source: RFC 3261 section 8. */
+/** The SIP user agent: one peer, transactions and dispatch. Source: RFC 3261 section 8. */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from './clock.js'
 import {
@@ -14,11 +14,13 @@ import {
   type SipRequest,
 } from './message.js'
 import type { OutgoingRequest } from './publication.js'
-import { ClientTransactions, ServerTransactions, type Outcome } from './transaction.js'
+import type { StreamTransport } from './tcp-transport.js'
+import { ClientTransactions, ServerTransactions, type Outcome, type Way } from './transaction.js'
 import type { Transport } from './transport.js'
 
 export interface SipAgentPorts {
   readonly transport: Transport
+  readonly stream: StreamTransport
   readonly clock: Clock
   /** The far end of the transport. */
   readonly peer: HostPort
@@ -26,6 +28,12 @@ export interface SipAgentPorts {
   readonly requestUri: string
   readonly user: string
   readonly agentName: string
+  /** The next OPTIONS. */
+  readonly ping: () => OutgoingRequest
+  /** Requests go by the connection from now on. */
+  readonly onConnected: () => void
+  /** They go as datagrams again. */
+  readonly onDisconnected: (reason: string) => void
   /** Answers a request that is no retransmission; at once. */
   readonly answer: (request: SipRequest) => Answer
   /** A well-formed message came. */
@@ -35,18 +43,34 @@ export interface SipAgentPorts {
   readonly onMalformed: (reason: string) => void
 }
 
-/** Sends requests to one peer and answers its requests, over one transport. */
+interface Connected {
+  readonly local: HostPort
+  /** In doubt after a loss: what went there may still be read, and must not come behind what goes by another way. */
+  standing: 'unproven' | 'used' | 'in doubt'
+  /** Did a datagram come while it is in doubt? */
+  isPeerHeard: boolean
+}
+
+/**
+ * Sends requests to one peer, and answers its requests. Those come as datagrams; its own go by a connection where the peer
+ * takes one and answers there, for that costs an Asterisk a third of what datagrams do (docs/performance.md).
+ */
 export class SipAgent {
   private readonly clients: ClientTransactions
+  private readonly datagrams: Way
+  private readonly connection: Way
   private readonly servers: ServerTransactions
   private readonly tag = randomBytes(6).toString('hex')
   private readonly branchPrefix = `z9hG4bK${randomBytes(6).toString('hex')}`
   private branchCount = 0
   private local: HostPort | undefined
+  private connected: Connected | undefined
 
   constructor(private readonly ports: SipAgentPorts) {
-    const { clock, transport } = ports
-    this.clients = new ClientTransactions({ clock, send: (datagram) => transport.send(datagram) })
+    const { clock, transport, stream } = ports
+    this.clients = new ClientTransactions(clock)
+    this.datagrams = { isReliable: false, send: (message) => transport.send(message) }
+    this.connection = { isReliable: true, send: (message) => stream.send(message) }
     this.servers = new ServerTransactions(clock)
   }
 
@@ -58,36 +82,104 @@ export class SipAgent {
     })
   }
 
-  /** Ends what is under way, then closes the transport. */
+  /** Ends what is under way, then closes the transports. */
   async stop(): Promise<void> {
-    this.abandonAll('the bridge stops')
+    this.connected = undefined
+    this.ports.stream.close()
+    this.clients.abandonAll('the bridge stops')
     this.local = undefined
     await this.ports.transport.close()
   }
 
-  /** Ends all requests under way as abandoned, for that reason. */
-  abandonAll(reason: string): void {
+  /**
+   * The peer is lost: ends all requests under way as abandoned, for that reason. It is heard again when the connection has
+   * ended, or was answered: a peer that had only stopped has read by then what was sent there.
+   */
+  lost(reason: string): void {
     this.clients.abandonAll(reason)
+    if (!this.connected) return
+    if (this.connected.standing === 'unproven') {
+      this.disconnect(reason)
+      return
+    }
+    this.connected.standing = 'in doubt'
+    this.connected.isPeerHeard = false
+    this.prove(this.connected)
   }
 
-  /** Sends a request; `onEnd` is called once, unless the returned function cancels first. */
-  request(request: OutgoingRequest, onEnd: (outcome: Outcome) => void): () => void {
+  /** Tries to have a connection, or sees whether the one that is there is answered; it is used from the first answer on. */
+  tendConnection(): void {
+    const { connected, local, ports } = this
+    if (connected) {
+      this.prove(connected)
+    } else if (local) {
+      ports.stream.connect(local.host, {
+        onOpen: (end) => {
+          this.connected = { local: end, standing: 'unproven', isPeerHeard: false }
+          this.prove(this.connected)
+        },
+        onMessage: (message) => this.receiveAnswer(message),
+        onClosed: (reason) => this.disconnect(reason),
+      })
+    }
+  }
+
+  private prove(connected: Connected): void {
+    this.send(this.ports.ping(), this.connection, ({ type }) => {
+      if (this.connected !== connected) return
+      if (type === 'response' && connected.standing !== 'used') {
+        connected.standing = 'used'
+        this.ports.onConnected()
+      } else if (type === 'timeout') {
+        const isStopped = connected.standing === 'in doubt' && !connected.isPeerHeard
+        if (isStopped) this.prove(connected)
+        else this.disconnect('no answer came within 32 s')
+      }
+    })
+  }
+
+  private disconnect(reason: string): void {
+    const wasUsed = this.connected !== undefined && this.connected.standing !== 'unproven'
+    this.connected = undefined
+    this.ports.stream.close()
+    if (wasUsed) this.ports.onDisconnected(reason)
+    // What is sent in their place goes as a datagram.
+    this.clients.abandonAll(`the TCP connection to Asterisk is over: ${reason}`, this.connection)
+  }
+
+  /** Sends a request; `onEnd` is called once. */
+  request(request: OutgoingRequest, onEnd: (outcome: Outcome) => void): void {
+    const isConnected = this.connected?.standing === 'used'
+    this.send(request, isConnected ? this.connection : this.datagrams, onEnd)
+  }
+
+  /** Sends an OPTIONS as a datagram, for a refusal shows at once; `onEnd` is called once, unless the returned function is. */
+  ping(onEnd: (outcome: Outcome) => void): () => void {
+    return this.send(this.ports.ping(), this.datagrams, onEnd)
+  }
+
+  private send(request: OutgoingRequest, way: Way, onEnd: (outcome: Outcome) => void): () => void {
     const { local } = this
     if (!local) {
       onEnd({ type: 'abandoned', reason: 'the SIP agent is not started' })
       return () => undefined
     }
     const branch = `${this.branchPrefix}${(++this.branchCount).toString(36)}`
-    const datagram = this.serialise(request, local, branch)
-    this.clients.begin(branch, request.method, datagram, onEnd)
+    const message = this.serialise(request, local, branch, way)
+    this.clients.begin({ branch, method: request.method, message }, way, onEnd)
     return () => this.clients.cancel(branch)
   }
 
-  private serialise(request: OutgoingRequest, local: HostPort, branch: string): Buffer {
+  private serialise(request: OutgoingRequest, local: HostPort, branch: string, way: Way): Buffer {
     const { requestUri, user, agentName } = this.ports
     const here = `${bracketed(local.host)}:${local.port}`
+    const sentBy = way.isReliable && this.connected ? this.connected.local : local
+    const protocol = way.isReliable ? 'TCP' : 'UDP'
     const fields: HeaderField[] = [
-      ['Via', `SIP/2.0/UDP ${here};rport;branch=${branch}`],
+      [
+        'Via',
+        `SIP/2.0/${protocol} ${bracketed(sentBy.host)}:${sentBy.port};rport;branch=${branch}`,
+      ],
       ['Max-Forwards', '70'],
       ['From', `<sip:${user}@${here}>;tag=${request.fromTag}`],
       ['To', `<${requestUri}>`],
@@ -100,20 +192,37 @@ export class SipAgent {
   }
 
   private receive(datagram: Buffer): void {
-    // Keep-alives of RFC 5626 are empty lines.
-    if (datagram.length <= 4 && datagram.toString('latin1').trim() === '') return
-    let message: SipMessage
-    try {
-      message = parseMessage(datagram)
-    } catch (error) {
-      if (!(error instanceof SipParseError)) throw error
-      if (error.request) this.respond(error.request, { status: 400 })
-      this.ports.onMalformed(error.message)
+    if (this.connected?.standing === 'in doubt') {
+      // It sends again what it does not see answered.
+      this.connected.isPeerHeard = true
       return
     }
+    // Keep-alives of RFC 5626 are empty lines.
+    if (datagram.length <= 4 && datagram.toString('latin1').trim() === '') return
+    const message = this.parse(datagram, (request) => this.respond(request, { status: 400 }))
+    if (!message) return
     this.ports.onHeard()
     if (message.type === 'response') this.clients.receive(message)
     else this.take(message)
+  }
+
+  /** By the connection come answers only: Asterisk's own requests go to the address in its configuration. */
+  private receiveAnswer(octets: Buffer): void {
+    const message = this.parse(octets)
+    if (!message) return
+    if (this.connected?.standing === 'used') this.ports.onHeard()
+    if (message.type === 'response') this.clients.receive(message)
+  }
+
+  private parse(octets: Buffer, refuse?: (request: SipRequest) => void): SipMessage | undefined {
+    try {
+      return parseMessage(octets)
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error
+      if (error.request) refuse?.(error.request)
+      this.ports.onMalformed(error.message)
+      return undefined
+    }
   }
 
   private take(request: SipRequest): void {

@@ -12,8 +12,9 @@ import { Identity } from './identity.js'
 import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
 import { bracketed, type HostPort, type SipResponse } from './message.js'
-import { Publication, type OnPublished } from './publication.js'
+import { Publication, type OnPublished, type OutgoingRequest } from './publication.js'
 import { tellRefusal } from './refusals.js'
+import { TcpTransport, type StreamTransport } from './tcp-transport.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
 
 export interface SipEdgeOptions {
@@ -46,6 +47,7 @@ export interface SipEdgeOptions {
   readonly refused?: (refused: Refused) => void
   readonly clock?: Clock
   readonly transport?: Transport
+  readonly stream?: StreamTransport
 }
 
 /** A refresh asked before the EID is known goes under this: well-formed, and nobody's. */
@@ -56,6 +58,12 @@ const placeholderEntityId = '02:00:00:00:00:00'
  * a third more time of both.
  */
 const defaultLanes = 32
+
+/**
+ * The connection is tended each time so many pings were sent, 5 s, and when Asterisk is found: Asterisk ends one that is silent
+ * for minutes.
+ */
+const pingsToTend = 10
 
 /** Un-publishing may take this long at a stop. */
 const farewellMs = 1_000
@@ -119,11 +127,15 @@ export class SipEdge {
     })
     this.agent = new SipAgent({
       transport: options.transport ?? new UdpTransport({ listen, asterisk }),
+      stream: options.stream ?? new TcpTransport(asterisk),
       clock,
       peer: asterisk,
       requestUri: uri,
       user: resource,
       agentName: 'hintbridge',
+      ping: () => this.nextPing(),
+      onConnected: () => this.tellConnection(true),
+      onDisconnected: (reason) => this.tellConnection(false, reason),
       answer: (request) => inbound.answer(request),
       onHeard: () => this.liveness.heard(),
       onUnreachable: (reason) => this.liveness.refused(reason),
@@ -223,7 +235,7 @@ export class SipEdge {
         clock: this.clock,
         uri: this.uri,
         credentials: { user, password },
-        send: (request, onOutcome) => void this.agent.request(request, onOutcome),
+        send: (request, onOutcome) => this.agent.request(request, onOutcome),
       })
       this.publications.set(key, publication)
     }
@@ -235,20 +247,34 @@ export class SipEdge {
 
   private ping(): void {
     this.cancelPing()
-    this.cancelPing = this.agent.request(
-      {
-        method: 'OPTIONS',
-        callId: this.pingCallId,
-        fromTag: this.pingTag,
-        sequence: ++this.pingSequence,
-        fields: [['Accept', 'application/json']],
-      },
-      // Whatever it says is life, and the agent has told liveness of it.
-      (outcome) => {
-        if (outcome.type === 'response') this.learnVersion(outcome.response)
-      },
+    // Whatever it says is life, and the agent has told liveness of it.
+    this.cancelPing = this.agent.ping((outcome) => {
+      if (outcome.type === 'response') this.learnVersion(outcome.response)
+    })
+    if (!this.liveness.isAlive) return
+    this.quest.ask()
+    if (this.pingSequence % pingsToTend === 0) this.agent.tendConnection()
+  }
+
+  private nextPing(): OutgoingRequest {
+    return {
+      method: 'OPTIONS',
+      callId: this.pingCallId,
+      fromTag: this.pingTag,
+      sequence: ++this.pingSequence,
+      fields: [['Accept', 'application/json']],
+    }
+  }
+
+  /** Where Asterisk was in doubt, it is heard at once; where it has died, the datagram is refused at once. */
+  private tellConnection(isUsed: boolean, reason?: string): void {
+    const way = isUsed ? 'TCP' : 'UDP'
+    const { log } = this.options
+    log.info(
+      { asterisk: this.uri, ...(reason && { reason }) },
+      `Asterisk is given states by ${way}`,
     )
-    if (this.liveness.isAlive) this.quest.ask()
+    this.ping()
   }
 
   /** What Asterisk calls itself (`user_agent` of its pjsip.conf); for humans, so one that is no name is left out. */
@@ -280,6 +306,7 @@ export class SipEdge {
     this.options.health('asterisk')
     this.options.post({ type: 'AsteriskFound' })
     this.quest.restart()
+    this.agent.tendConnection()
   }
 
   private lose(reason: string): void {
@@ -292,7 +319,7 @@ export class SipEdge {
     this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
     for (const publication of this.publications.values()) publication.reset(lost(reason))
-    this.agent.abandonAll(reason)
+    this.agent.lost(reason)
   }
 
   private async removePublications(): Promise<void> {

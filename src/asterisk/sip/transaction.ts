@@ -1,4 +1,4 @@
-/** Non-INVITE transactions over UDP. Source: RFC 3261 sections 17.1.2 and 17.2.2. */
+/** Non-INVITE transactions. Source: RFC 3261 sections 17.1.2 and 17.2.2. */
 import type { Clock, Timer } from './clock.js'
 import { topBranch, type SipRequest, type SipResponse } from './message.js'
 
@@ -13,9 +13,16 @@ export type Outcome =
   | { readonly type: 'timeout' }
   | { readonly type: 'abandoned'; readonly reason: string }
 
+/** What a request goes out by: a reliable way is not given it again (timer E). */
+export interface Way {
+  readonly isReliable: boolean
+  readonly send: (message: Buffer) => void
+}
+
 interface ClientTransaction {
   readonly method: string
-  readonly datagram: Buffer
+  readonly message: Buffer
+  readonly way: Way
   readonly onEnd: (outcome: Outcome) => void
   readonly endsAtMs: number
   intervalMs: number
@@ -29,19 +36,22 @@ interface ClientTransaction {
 export class ClientTransactions {
   private readonly pending = new Map<string, ClientTransaction>()
 
-  constructor(private readonly ports: { clock: Clock; send: (datagram: Buffer) => void }) {}
+  constructor(private readonly clock: Clock) {}
 
   /** Sends the request and calls `onEnd` exactly once, unless `cancel` comes first. */
-  begin(branch: string, method: string, datagram: Buffer, onEnd: (outcome: Outcome) => void): void {
+  begin(
+    request: { readonly branch: string; readonly method: string; readonly message: Buffer },
+    way: Way,
+    onEnd: (outcome: Outcome) => void,
+  ): void {
+    const { branch, method, message } = request
+    const intervalMs = way.isReliable ? transactionTimeoutMs : t1Ms
     this.pending.set(branch, {
-      method,
-      datagram,
-      onEnd,
-      endsAtMs: this.ports.clock.now() + transactionTimeoutMs,
-      intervalMs: t1Ms,
-      timer: this.ports.clock.after(t1Ms, () => this.retransmit(branch)),
+      ...{ method, message, way, onEnd, intervalMs },
+      endsAtMs: this.clock.now() + transactionTimeoutMs,
+      timer: this.clock.after(intervalMs, () => this.retransmit(branch)),
     })
-    this.ports.send(datagram)
+    way.send(message)
   }
 
   /** Takes a response to its transaction; `false` where it belongs to none. */
@@ -64,9 +74,9 @@ export class ClientTransactions {
     this.pending.delete(branch)
   }
 
-  /** Ends every transaction under way: the other side is known to be gone. */
-  abandonAll(reason: string): void {
-    const abandoned = [...this.pending]
+  /** Ends every transaction under way, or those of one way: the other side is known to be gone. */
+  abandonAll(reason: string, by?: Way): void {
+    const abandoned = [...this.pending].filter(([, { way }]) => by === undefined || way === by)
     for (const [branch] of abandoned) this.cancel(branch)
     for (const [, { onEnd }] of abandoned) onEnd({ type: 'abandoned', reason })
   }
@@ -74,7 +84,7 @@ export class ClientTransactions {
   private retransmit(branch: string): void {
     const transaction = this.pending.get(branch)
     if (!transaction) return
-    const { clock, send } = this.ports
+    const { clock } = this
     const leftMs = transaction.endsAtMs - clock.now()
     if (leftMs <= 0) {
       this.cancel(branch)
@@ -84,7 +94,7 @@ export class ClientTransactions {
     transaction.intervalMs = Math.min(transaction.intervalMs * 2, t2Ms)
     const waitMs = Math.min(transaction.intervalMs, leftMs)
     transaction.timer = clock.after(waitMs, () => this.retransmit(branch))
-    send(transaction.datagram)
+    transaction.way.send(transaction.message)
   }
 }
 

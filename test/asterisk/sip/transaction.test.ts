@@ -6,19 +6,18 @@ import {
 } from '../../../src/asterisk/sip/transaction.js'
 import { FakeClock, parseRequest, parseResponse, publishOf, responseTo } from './support.js'
 
-function begun() {
+function begun({ isReliable = false } = {}) {
   const clock = new FakeClock()
   const sentAtMs: number[] = []
   const outcomes: Outcome[] = []
   const startMs = clock.now()
-  const clients = new ClientTransactions({
-    clock,
-    send: () => void sentAtMs.push(clock.now() - startMs),
-  })
+  const clients = new ClientTransactions(clock)
+  const way = { isReliable, send: () => void sentAtMs.push(clock.now() - startMs) }
   const request = parseRequest(publishOf())
   const branch = /branch=(\S+)/.exec(request.headers.get('via') ?? '')?.[1] ?? ''
-  clients.begin(branch, 'PUBLISH', Buffer.from('request'), (outcome) => outcomes.push(outcome))
-  return { clock, clients, request, branch, sentAtMs, outcomes }
+  const message = Buffer.from('request')
+  clients.begin({ branch, method: 'PUBLISH', message }, way, (outcome) => outcomes.push(outcome))
+  return { clock, clients, way, request, branch, sentAtMs, outcomes }
 }
 
 describe('a non-INVITE client transaction', () => {
@@ -33,6 +32,24 @@ describe('a non-INVITE client transaction', () => {
       0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,
     ])
     expect(clock.pending).toBe(0)
+  })
+
+  it('goes once by a reliable way, and times out after 32 s there too (timer F)', () => {
+    const { clock, sentAtMs, outcomes } = begun({ isReliable: true })
+    clock.pass(31_999)
+    expect(outcomes).toEqual([])
+    clock.pass(1)
+    expect(outcomes).toEqual([{ type: 'timeout' }])
+    expect(sentAtMs).toEqual([0])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('is abandoned with its way, and with no other', () => {
+    const { clients, way, outcomes } = begun({ isReliable: true })
+    clients.abandonAll('another way', { isReliable: true, send: () => undefined })
+    expect(outcomes).toEqual([])
+    clients.abandonAll('this way', way)
+    expect(outcomes).toEqual([{ type: 'abandoned', reason: 'this way' }])
   })
 
   it('slows to T2 after a provisional response', () => {

@@ -1,0 +1,78 @@
+/** The connection beside the datagrams. */
+import { connect, isIPv6, type Socket } from 'node:net'
+import { Framer } from './framer.js'
+import type { HostPort } from './message.js'
+
+export interface StreamHandlers {
+  /** Connected, from that own address. */
+  readonly onOpen: (local: HostPort) => void
+  readonly onMessage: (message: Buffer) => void
+  /** The connection is over, or could not be had. */
+  readonly onClosed: (reason: string) => void
+}
+
+/** What carries the own requests where Asterisk listens for connections too; it is told when to try. */
+export interface StreamTransport {
+  /** Connects from that own address, which Asterisk admits, unless that is done or under way. */
+  connect(from: string, handlers: StreamHandlers): void
+  send(message: Buffer): void
+  /** Ends the connection; `onClosed` is not called for it. */
+  close(): void
+}
+
+export class TcpTransport implements StreamTransport {
+  private socket: Socket | undefined
+  private isCorked = false
+
+  constructor(private readonly asterisk: HostPort) {}
+
+  connect(from: string, handlers: StreamHandlers): void {
+    if (this.socket) return
+    const { host, port } = this.asterisk
+    const framer = new Framer()
+    const family = isIPv6(from) ? 6 : 4
+    const socket = connect({ host, port, localAddress: from, family, noDelay: true })
+    this.socket = socket
+    let reason = 'Asterisk closed the connection'
+    socket.on('connect', () =>
+      handlers.onOpen({ host: socket.localAddress ?? from, port: socket.localPort ?? 0 }),
+    )
+    socket.on('data', (chunk) => {
+      try {
+        for (const message of framer.take(chunk)) handlers.onMessage(message)
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+    })
+    socket.on('error', (error) => {
+      reason = error.message
+    })
+    socket.on('close', () => {
+      if (this.socket !== socket) return
+      this.socket = undefined
+      handlers.onClosed(reason)
+    })
+  }
+
+  /** What is sent in one turn goes out at once: in a burst Asterisk then reads many requests whenever it wakes up. */
+  send(message: Buffer): void {
+    const { socket } = this
+    if (!socket) return
+    if (!this.isCorked) {
+      this.isCorked = true
+      socket.cork()
+      process.nextTick(() => {
+        this.isCorked = false
+        socket.uncork()
+      })
+    }
+    socket.write(message)
+  }
+
+  close(): void {
+    const { socket } = this
+    this.socket = undefined
+    // What was not taken yet is not to come behind what goes by another way.
+    socket?.resetAndDestroy()
+  }
+}
