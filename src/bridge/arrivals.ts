@@ -41,9 +41,10 @@ export class Arrivals {
   apply(peer: Peer, batch: Batch): BatchOutcome {
     const { ageMs, entries } = batch
     peer.delayMs = ageMs === undefined ? undefined : this.#clocks.judge(peer, ageMs)
-    peer.originMs = peer.delayMs === undefined ? undefined : this.context.nowMs - peer.delayMs
+    const { delayMs } = peer
+    peer.news = { originMs: delayMs === undefined ? undefined : this.context.nowMs - delayMs }
     const outcome = peer.replica.apply(batch)
-    peer.originMs = undefined
+    peer.news = undefined
     const isNews = outcome === 'applied' || outcome === 'gap'
     if (!isNews || entries.length === 0) return outcome
     measure(this.context, 'batch_entries', entries.length, { way: 'in' })

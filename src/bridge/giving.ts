@@ -15,7 +15,7 @@ export class Giving {
 
   /** An entry of a peer's table changed or went. */
   changed(peer: Peer, entry: FeedEntry): void {
-    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id)
+    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id, peer.news)
     else this.#give(peer, entry)
   }
 
@@ -48,8 +48,8 @@ export class Giving {
     const share = this.context.settings.share[entry.kind]
     const isStale = peer.isStale && entry.kind === 'device_state'
     const isGiven = share.subscribe && share.isShared(entry.id) && !isStale
-    if (isGiven) this.injection.want(peer.eid, entry, peer.originMs)
-    else this.injection.unwant(peer.eid, entry.kind, entry.id)
+    if (isGiven) this.injection.want(peer.eid, entry, peer.news)
+    else this.injection.unwant(peer.eid, entry.kind, entry.id, peer.news)
   }
 }
 

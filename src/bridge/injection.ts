@@ -8,6 +8,7 @@ import { count, measure } from './context.js'
 import type { Failure } from './events.js'
 import { Lanes } from './lanes.js'
 import { MailboxClaims, isEmpty } from './mailbox-claims.js'
+import { Pulled } from './pulled.js'
 import { Refusals } from './refusals.js'
 import type { DeviceEntry, EntityId, Kind, MailboxEntry, StateEntry } from './state.js'
 import { isSameState } from './state.js'
@@ -26,6 +27,11 @@ export interface InjectionTrace {
   readonly isRefused: boolean
 }
 
+/** What a batch has just told, and when that came to be at its origin, by the own clock, if it is known. */
+export interface News {
+  readonly originMs?: number | undefined
+}
+
 export class Injection {
   readonly #targets = new Targets()
   readonly #claims: MailboxClaims
@@ -35,6 +41,7 @@ export class Injection {
    */
   readonly #givenBack = new Map<string, { readonly eid: EntityId; readonly atMs: number }>()
   readonly #lanes: Lanes<Target>
+  readonly #pulled: Pulled<Target>
   readonly #refusals: Refusals<Target>
   /** Is it known what the own PBX has? An empty count of a peer could put that out. */
   #isOwnKnown = false
@@ -53,7 +60,8 @@ export class Injection {
       (target, lane) => this.#send(target, lane),
       (target, failure) => this.#settle(target, failure),
     )
-    this.#refusals = new Refusals(context, (target) => this.#lanes.enqueue(target))
+    this.#pulled = new Pulled(context, (target) => this.#lanes.enqueue(target, false))
+    this.#refusals = new Refusals(context, (target) => this.#enqueue(target, false))
     for (const entry of journal) this.#inherit(entry)
   }
 
@@ -71,7 +79,7 @@ export class Injection {
 
   /** How many injections wait or are in flight. */
   get depth(): number {
-    return this.#lanes.depth
+    return this.#lanes.depth + this.#pulled.size
   }
 
   /** How long the last injection took from its change to Asterisk's answer, ms. */
@@ -120,27 +128,27 @@ export class Injection {
     }
   }
 
-  /** Asterisk should hold this state under that EID; it came to be at its origin at `originMs`, if that is known. */
-  want(eid: EntityId, entry: StateEntry, originMs?: number): void {
+  /** Asterisk should hold this state under that EID; is it news, or of a snapshot? */
+  want(eid: EntityId, entry: StateEntry, news?: News): void {
     // Peers go on publishing while this member leaves.
     if (this.#isClosing) return
-    if (entry.kind === 'device_state') this.#wantDevice(eid, entry, originMs)
-    else if (this.#claims.claim(eid, entry)) this.#follow(entry.id, originMs)
+    if (entry.kind === 'device_state') this.#wantDevice(eid, entry, news)
+    else if (this.#claims.claim(eid, entry)) this.#follow(entry.id, news)
   }
 
-  #wantDevice(eid: EntityId, entry: DeviceEntry, originMs?: number): void {
+  #wantDevice(eid: EntityId, entry: DeviceEntry, news?: News): void {
     const target = this.#targets.take(eid, entry.kind, entry.id)
     target.isCachable ||= entry.cachable
-    this.#give(target, entry, originMs)
+    this.#give(target, entry, news)
   }
 
   /** Asterisk should no longer hold what that EID said. */
-  unwant(eid: EntityId, kind: Kind, id: string): void {
+  unwant(eid: EntityId, kind: Kind, id: string, news?: News): void {
     const target = this.#targets.find(eid, kind, id)
     if (kind === 'device_state') {
-      if (target) this.#withdraw(target)
+      if (target) this.#withdraw(target, news)
     } else if (this.#claims.withdraw(eid, id) || target?.eid === eid) {
-      this.#follow(id)
+      this.#follow(id, news)
     }
   }
 
@@ -168,7 +176,7 @@ export class Injection {
     if (this.#isOwnKnown) return
     this.#isOwnKnown = true
     for (const target of this.#targets.ofKind('message_waiting')) {
-      if (!target.isInherited) this.#lanes.enqueue(target)
+      if (!target.isInherited) this.#enqueue(target, false)
     }
   }
 
@@ -181,28 +189,28 @@ export class Injection {
       // The count that was given back may have come behind this one: it is in Asterisk, and is to be replaced.
       this.#record(this.#targets.take(givenBack.eid, 'message_waiting', id))
     }
-    this.#follow(id)
+    this.#follow(id, {})
   }
 
   /** Sees to it that Asterisk holds what was said last of a mailbox. */
-  #follow(mailbox: string, originMs?: number): void {
+  #follow(mailbox: string, news?: News): void {
     const last = this.#claims.last(mailbox)
     if (!last || last.eid === this.context.settings.eid) {
       const target = this.#targets.mailbox(mailbox)
-      if (target) this.#withdraw(target)
+      if (target) this.#withdraw(target, news)
       return
     }
     const target = this.#targets.take(last.eid, 'message_waiting', mailbox)
     target.eid = last.eid
     this.#givenBack.delete(mailbox)
-    if (target.wanted !== last.entry) this.#give(target, last.entry, originMs)
+    if (target.wanted !== last.entry) this.#give(target, last.entry, news)
   }
 
-  #give(target: Target, entry: StateEntry, originMs?: number): void {
+  #give(target: Target, entry: StateEntry, news?: News): void {
     target.isInherited = false
     target.wanted = entry
-    target.originMs = originMs
-    this.#lanes.enqueue(target)
+    target.originMs = news?.originMs
+    if (news || !this.#pulled.hold(target)) this.#enqueue(target, news !== undefined)
   }
 
   /** A snapshot of that member is complete: what an earlier run injected for it and it did not name is withdrawn. */
@@ -272,7 +280,7 @@ export class Injection {
     if (!target) return
     // Also where it waits to be withdrawn: it may be wanted again before that.
     this.#doubt(target)
-    if (!target.isInherited) this.#lanes.enqueue(target)
+    if (!target.isInherited) this.#enqueue(target, true)
   }
 
   /** Asterisk asks for everything of that kind (rule 10). */
@@ -290,7 +298,7 @@ export class Injection {
     for (const target of this.#targets.ofKind(kind)) {
       this.#doubt(target)
       // What an earlier run injected waits to be confirmed; withdrawals go on.
-      if (!target.isInherited) this.#lanes.enqueue(target)
+      if (!target.isInherited) this.#enqueue(target, false)
     }
   }
 
@@ -301,6 +309,11 @@ export class Injection {
   close(): void {
     this.#wasLost = true
     this.#lanes.close()
+  }
+
+  /** Snapshots are being pulled, or no longer. */
+  pulling(isUnderWay: boolean): void {
+    this.#pulled.pulling(isUnderWay)
   }
 
   answered(lane: number, failure?: Failure): void {
@@ -421,14 +434,19 @@ export class Injection {
     this.#targets.drop(target)
   }
 
-  #withdraw(target: Target): void {
+  #enqueue(target: Target, isNews: boolean): void {
+    this.#pulled.dismiss(target)
+    this.#lanes.enqueue(target, isNews)
+  }
+
+  #withdraw(target: Target, news?: News): void {
     target.isInherited = false
     target.wanted = undefined
-    this.#lanes.enqueue(target)
+    this.#enqueue(target, news !== undefined)
   }
 
   #reportIdle(): void {
-    if (!this.#onIdle || this.#lanes.depth > 0 || this.#refusals.size > 0) return
+    if (!this.#onIdle || this.depth > 0 || this.#refusals.size > 0) return
     const onIdle = this.#onIdle
     this.#onIdle = undefined
     onIdle()

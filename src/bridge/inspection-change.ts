@@ -10,7 +10,8 @@ export interface Origin extends Pick<Change, 'eid' | 'jid' | 'name'> {
 }
 
 /** A peer; the delay is that of the batch which is being applied. */
-export function peerOrigin({ eid, jid, item, originMs }: Peer, nowMs: number): Origin {
+export function peerOrigin({ eid, jid, item, news }: Peer, nowMs: number): Origin {
+  const originMs = news?.originMs
   return { eid, jid, name: item.name, ...(originMs !== undefined && { delayMs: nowMs - originMs }) }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Parallel lanes to Asterisk: one injection in flight on each, the last value per target winning while it waits, a
- * device always on the same lane so that its order is kept.
+ * device always on the same lane so that its order is kept. What has just changed overtakes the backlog: the states of a
+ * member that joins, or all of them after a restart of Asterisk, take seconds.
  */
 import type { Context } from './context.js'
 import type { Failure } from './events.js'
@@ -8,11 +9,17 @@ import { Lag } from './lag.js'
 
 const firstRetryMs = 100
 const maxRetryMs = 5_000
+/** However much changes, one injection in so many is of the backlog. */
+const backlogShare = 4
 
 interface Lane<Target> {
   /** Who waits, and since when; who waits again stays where it is. */
-  readonly waiting: Map<Target, number>
-  inFlight: { readonly target: Target; readonly sinceMs: number } | undefined
+  readonly news: Map<Target, number>
+  readonly backlog: Map<Target, number>
+  inFlight:
+    { readonly target: Target; readonly sinceMs: number; readonly isNews: boolean } | undefined
+  /** How many injections since the last one of the backlog. */
+  overtaken: number
   failures: number
 }
 
@@ -38,15 +45,20 @@ export class Lanes<Target extends { readonly id: string }> {
         `its SIP threads are busy (core show taskprocessors).`,
     )
     this.#lanes = Array.from({ length: context.settings.lanes }, () => ({
-      waiting: new Map<Target, number>(),
+      news: new Map<Target, number>(),
+      backlog: new Map<Target, number>(),
       inFlight: undefined,
+      overtaken: 0,
       failures: 0,
     }))
   }
 
   /** How many targets wait or are in flight. */
   get depth(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.waiting.size + (lane.inFlight ? 1 : 0), 0)
+    return this.#lanes.reduce(
+      (sum, { news, backlog, inFlight }) => sum + news.size + backlog.size + (inFlight ? 1 : 0),
+      0,
+    )
   }
 
   /** How long the last injection took from its change to Asterisk's answer, ms. */
@@ -68,20 +80,20 @@ export class Lanes<Target extends { readonly id: string }> {
     this.#lanes.forEach((_, number) => this.context.agenda.cancel(`lane:${number}`))
   }
 
-  enqueue(target: Target): void {
+  enqueue(target: Target, isNews: boolean): void {
     const number = hash(target.id) % this.#lanes.length
-    this.#wait(this.#lane(number), target, this.context.nowMs)
+    this.#wait(this.#lane(number), target, this.context.nowMs, isNews)
     this.#pump(number)
   }
 
   answered(number: number, failure?: Failure): void {
     const lane = this.#lane(number)
     if (!lane.inFlight) return
-    const { target, sinceMs } = lane.inFlight
+    const { target, sinceMs, isNews } = lane.inFlight
     lane.inFlight = undefined
     this.#lag.settled(sinceMs)
     const isToRepeat = this.settle(target, failure)
-    if (isToRepeat) this.#wait(lane, target, sinceMs)
+    if (isToRepeat) this.#wait(lane, target, sinceMs, isNews)
     this.#lag.waiting(this.depth)
     lane.failures = failure?.isTemporary ? lane.failures + 1 : 0
     if (lane.failures === 0) {
@@ -97,16 +109,23 @@ export class Lanes<Target extends { readonly id: string }> {
   #pump(number: number): void {
     const lane = this.#lane(number)
     if (!this.#isOpen || lane.inFlight || this.context.agenda.has(`lane:${number}`)) return
-    for (const [target, sinceMs] of lane.waiting) {
-      lane.waiting.delete(target)
-      if (!this.send(target, number)) continue
-      lane.inFlight = { target, sinceMs }
-      return
+    const isBacklogsTurn = lane.overtaken >= backlogShare - 1
+    for (const isNews of isBacklogsTurn ? [false, true] : [true, false]) {
+      const waiting = isNews ? lane.news : lane.backlog
+      for (const [target, sinceMs] of waiting) {
+        waiting.delete(target)
+        if (!this.send(target, number)) continue
+        lane.inFlight = { target, sinceMs, isNews }
+        lane.overtaken = isNews ? lane.overtaken + 1 : 0
+        return
+      }
     }
   }
 
-  #wait(lane: Lane<Target>, target: Target, sinceMs: number): void {
-    if (!lane.waiting.has(target)) lane.waiting.set(target, sinceMs)
+  #wait({ news, backlog }: Lane<Target>, target: Target, sinceMs: number, isNews: boolean): void {
+    if (isNews) backlog.delete(target)
+    const waiting = isNews ? news : backlog
+    if (!news.has(target) && !waiting.has(target)) waiting.set(target, sinceMs)
     this.#lag.waiting(this.depth)
   }
 

@@ -91,13 +91,12 @@ export class Members {
     this.#following = new Following(context, this.#troubles)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.#former = new Former(context, this.#asks, this.#roster)
-    const dismiss = (peer: Peer, reason: string): void => this.#dismiss(peer, reason)
     const parts = {
       asks: this.#asks,
       census: this.#census,
       injection,
       roster: this.#roster,
-      dismiss,
+      dismiss: (peer: Peer, reason: string) => this.#dismiss(peer, reason),
     }
     this.forgetting = new Forgetting(context, parts, forgotten)
     this.presence = new Presence(context)
@@ -107,6 +106,7 @@ export class Members {
       onRefused: (wasIn) => outlets.onIdentityRefused(wasIn),
     })
     this.#pulls = new Pulls(context, {
+      onBusy: (isBusy) => injection.pulling(isBusy),
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
       onLate: (peer) => this.#inquire(peer),

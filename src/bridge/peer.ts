@@ -1,4 +1,5 @@
 /** One other member, as far as it is known here. */
+import type { News } from './injection.js'
 import type { MemberItem, Phase } from './messages.js'
 import type { Replica } from './replica.js'
 import type { EntityId } from './state.js'
@@ -42,8 +43,8 @@ export interface Peer {
   reason: string | undefined
   /** From the oldest change of its last batch to that batch's arrival, ms, as far as its clock can be believed. */
   delayMs: number | undefined
-  /** While a batch of it is applied: when its oldest change came to be, ms. */
-  originMs: number | undefined
+  /** While a batch of it is applied. */
+  news: News | undefined
   /** It is absent, and its retained node could not be read. */
   isRetainedUnread: boolean
   readonly replica: Replica

@@ -13,6 +13,8 @@ const lostShare = 4
 const leastEntries = 4
 
 export interface PullsOutlets {
+  /** Pulls have begun, or there is none any more. */
+  onBusy(isBusy: boolean): void
   /** The peer answered; `false` where it must not be believed, left, or is not ready. */
   onPage(peer: Peer, from: string, page: Page): boolean
   onComplete(peer: Peer): void
@@ -25,6 +27,7 @@ export class Pulls {
   readonly #waiting = new Set<Peer>()
   #active: { readonly peer: Peer; token: number } | undefined
   #token = 0
+  #isBusy = false
   /** How many entries a page from that peer may have, where the way to it is slow (rule 14). */
   readonly #sizes = new WeakMap<Peer, number>()
 
@@ -111,6 +114,7 @@ export class Pulls {
   reset(): void {
     this.#waiting.clear()
     this.#leaveActive()
+    this.#next()
   }
 
   #shrink(peer: Peer): void {
@@ -140,8 +144,16 @@ export class Pulls {
       this.#waiting.delete(peer)
       peer.replica.beginPull()
       this.#ask(peer)
+      this.#tellBusy(true)
       return
     }
+    this.#tellBusy(false)
+  }
+
+  #tellBusy(isBusy: boolean): void {
+    if (isBusy === this.#isBusy) return
+    this.#isBusy = isBusy
+    this.outlets.onBusy(isBusy)
   }
 
   #ask(peer: Peer): void {

@@ -56,7 +56,7 @@ export class Roster {
       aliveSinceMs: undefined,
       reason: undefined,
       delayMs: undefined,
-      originMs: undefined,
+      news: undefined,
       isRetainedUnread: false,
       replica: new Replica(
         (entry, before) => this.outlets.onChange(peer, entry, before),

@@ -8,10 +8,11 @@ import {
   epochOf,
   failed,
   memberItem,
+  statusOf,
   subscribedTo,
   wordOf,
 } from './harness.js'
-import { device, eidOf, jidOf, mailbox, settings } from './settings.js'
+import { device, eidOf, fullJidOf, jidOf, mailbox, settings } from './settings.js'
 
 const b = eidOf(2)
 
@@ -498,6 +499,60 @@ describe('the lanes to Asterisk', () => {
     const dialogue = new Dialogue().ready().joined(2, many)
     const lanes = dialogue.take('inject').map(({ lane }) => lane)
     expect(lanes.sort()).toEqual([0, 1, 2, 3])
+  })
+
+  it('give what has just changed ahead of the states of a member that joins', () => {
+    const states = Array.from({ length: 20 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+    const dialogue = new Dialogue({ settings: { lanes: 1 } }).ready().joined(2, states)
+    dialogue.batch(2, 2, device('PJSIP/19', 'RINGING'), device('PJSIP/new', 'BUSY'))
+    const injected = dialogue.injected()
+    expect(injected).toHaveLength(21)
+    expect(injected.slice(1, 3)).toEqual([`${b} PJSIP/19 RINGING`, `${b} PJSIP/new BUSY`])
+  })
+
+  it('give every fourth time what only is to be made up, however much changes', () => {
+    const states = Array.from({ length: 3 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+    const dialogue = new Dialogue({ settings: { lanes: 1 } }).ready().joined(2, states)
+    const changes = Array.from({ length: 9 }, (_, index) => device(`PJSIP/new-${index}`, 'INUSE'))
+    dialogue.batch(2, 2, ...changes)
+    const isOfSnapshot = dialogue.injected().map((word) => !word.includes('new'))
+    const places = isOfSnapshot.flatMap((is, index) => (is ? [index] : []))
+    expect(places).toEqual([0, 4, 8])
+  })
+
+  it('wait with what a snapshot brings until no more is pulled, but not with what changes', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2), memberItem(3))
+    dialogue.post(subscribedTo(2)).post(subscribedTo(3))
+    for (const { token, jid } of dialogue.take('ask')) {
+      const number = jid === fullJidOf(2) ? 2 : 3
+      dialogue.post({ type: 'StatusReceived', token, from: jid, status: statusOf(number) })
+    }
+    dialogue.answerPull(2, [device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'INUSE')])
+    expect(dialogue.injected()).toEqual([])
+    dialogue.batch(2, 2, device('PJSIP/2', 'BUSY'))
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/2 BUSY`])
+    expect(dialogue.bridge.overview().injectionPending).toBe(1)
+    dialogue.answerPull(3, [])
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
+  })
+
+  it('wait no longer than 5 s for a pull over a slow link', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post(subscribedTo(2)).answerAsk(2).pass(2_000)
+    dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false }).pass(2_999)
+    expect(dialogue.injected()).toEqual([])
+    dialogue.pass(1)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
+    dialogue.answerPull(2, [device('PJSIP/2', 'INUSE')], { isLast: false })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/2 INUSE`])
+  })
+
+  it('wait no longer for a pull that is broken off', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post(subscribedTo(2)).answerAsk(2)
+    dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false })
+    dialogue.post({ type: 'StreamDown', reason: 'the connection was lost' })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
   })
 
   it('try again after a growing rest what Asterisk does not take for now, the last value then', () => {
