@@ -149,9 +149,16 @@ describe('an entity ID that asterisk.conf does not name', () => {
   })
 })
 
-describe('the transport', () => {
-  const show = (type: string, bind: string): string =>
-    `Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n====\n\nTransport:  main                      ${type}      0      0  ${bind}\n\nObjects found: 1`
+describe('the transports', () => {
+  const show = (...transports: (readonly [type: string, bind: string])[]): string => {
+    const lines = transports.map(
+      ([type, bind]) => `Transport:  ${type}-main  ${type}      0      0  ${bind}\n`,
+    )
+    return `Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n====\n\n${lines.join('')}\nObjects found: ${transports.length}`
+  }
+  const udp = ['udp', '127.0.0.1:5060'] as const
+  const judge = (...transports: Parameters<typeof show>) =>
+    judgeTransports(show(...transports), asterisk)
 
   it.each([
     ['udp', '127.0.0.1:5060', 'ok'],
@@ -161,13 +168,40 @@ describe('the transport', () => {
     ['udp', '0.0.0.0:5160', 'broken'],
     ['tcp', '0.0.0.0:5060', 'broken'],
   ])('%s on %s is %s', (type, bind, severity) => {
-    expect(judgeTransports(show(type, bind), asterisk).severity).toBe(severity)
+    expect(judge([type, bind])[0]?.severity).toBe(severity)
   })
 
-  it('that is not there has those that are there named', () => {
-    expect(judgeTransports(show('tcp', '0.0.0.0:5060'), asterisk).text).toBe(
-      'Asterisk has no UDP transport on 127.0.0.1:5060; it has tcp 0.0.0.0:5060',
+  it('have those named that are there, where the one for UDP is not', () => {
+    expect(judge(['tcp', '0.0.0.0:5060'], ['udp', '0.0.0.0:5160'])[0]?.text).toBe(
+      'Asterisk has no UDP transport on 127.0.0.1:5060; it has tcp 0.0.0.0:5060, udp 0.0.0.0:5160',
     )
+  })
+
+  it.each(['127.0.0.1:5060', '0.0.0.0:5060'])('give states by TCP with one on %s', (bind) => {
+    expect(judge(['tcp', bind], udp)).toEqual([
+      {
+        check: 'asterisk-endpoint',
+        severity: 'ok',
+        text: 'Asterisk listens on 127.0.0.1:5060 (UDP and TCP) and is given states by TCP',
+      },
+    ])
+  })
+
+  it.each([
+    ['tcp', '0.0.0.0:5061'],
+    ['tcp', '192.0.2.1:5060'],
+    ['tls', '127.0.0.1:5060'],
+  ])('give states by UDP with %s on %s, and note what TCP would save', (type, bind) => {
+    const [way, saving, ...others] = judge(udp, [type, bind])
+    expect([way?.severity, way?.text]).toEqual([
+      'ok',
+      'Asterisk listens on 127.0.0.1:5060 (UDP) and is given states by UDP',
+    ])
+    expect([saving?.severity, saving?.remedy]).toEqual([
+      'note',
+      expect.stringContaining("'States by TCP' in docs/operations.md"),
+    ])
+    expect(others).toEqual([])
   })
 })
 

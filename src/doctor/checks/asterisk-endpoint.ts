@@ -15,7 +15,7 @@ export const asteriskEndpointCheck: Check = {
     const { resource } = sip
     const ask = (command: string): Promise<string> => askOwnConsole(context, command)
     return [
-      judgeTransports(await ask('pjsip show transports'), sip.asterisk),
+      ...judgeTransports(await ask('pjsip show transports'), sip.asterisk),
       judgeEndpoint(await ask(`pjsip show endpoint ${resource}`), resource),
       ...judgePassword(await ask(`pjsip show auth ${resource}`), sip),
       ...judgeIdentifiers(
@@ -27,24 +27,51 @@ export const asteriskEndpointCheck: Check = {
   },
 }
 
-/** The finding on `pjsip show transports`. */
-export function judgeTransports(output: string, asterisk: HostPort): Finding {
-  const transports = [...output.matchAll(/^Transport:\s+(\S+)\s+(\S+)\s.*?(\S+:\d+)\s*$/gm)]
+/** The findings on `pjsip show transports`. */
+export function judgeTransports(output: string, asterisk: HostPort): Finding[] {
+  const transports = transportsOf(output)
   const where = formatHostPort(asterisk)
-  const isThere = transports.some(([, , type, bind = '']) => {
-    const port = Number(/:(\d+)$/.exec(bind)?.[1])
-    const host = bind.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-    const isWild = host === '0.0.0.0' || host === '::'
-    // A name may stand for any address.
-    const isSame = host === asterisk.host || isWild || isIP(asterisk.host) === 0
-    return type === 'udp' && port === asterisk.port && isSame
-  })
-  if (isThere) return findings.ok(`Asterisk listens on ${where} (UDP)`)
-  const others = transports.map(([, , type = '', bind = '']) => `${type} ${bind}`).join(', ')
-  return findings.broken(
-    `Asterisk has no UDP transport on ${where}; it has ${others || 'none'}`,
-    `set asterisk.sip.asterisk (and from_uri in pjsip_hintbridge.conf) to one that it has, or add one to pjsip.conf`,
+  const isThere = (type: string): boolean =>
+    transports.some((transport) => transport.type === type && isOn(transport.bind, asterisk))
+  if (!isThere('udp')) {
+    const others = transports.map(({ type, bind }) => `${type} ${bind}`).join(', ')
+    return [
+      findings.broken(
+        `Asterisk has no UDP transport on ${where}; it has ${others || 'none'}`,
+        `set asterisk.sip.asterisk (and from_uri in pjsip_hintbridge.conf) to one that it has, or add one to pjsip.conf`,
+      ),
+    ]
+  }
+  if (isThere('tcp')) {
+    return [findings.ok(`Asterisk listens on ${where} (UDP and TCP) and is given states by TCP`)]
+  }
+  return [
+    findings.ok(`Asterisk listens on ${where} (UDP) and is given states by UDP`),
+    findings.note(
+      `by TCP the states of others would cost Asterisk half`,
+      `add a TCP transport on ${where} if that matters here; first see 'States by TCP' in docs/operations.md, for trunks may follow`,
+    ),
+  ]
+}
+
+interface AsteriskTransport {
+  readonly type: string
+  readonly bind: string
+}
+
+function transportsOf(output: string): AsteriskTransport[] {
+  return [...output.matchAll(/^Transport:\s+\S+\s+(\S+)\s.*?(\S+:\d+)\s*$/gm)].map(
+    ([, type = '', bind = '']) => ({ type, bind }),
   )
+}
+
+/** Does a transport with that bind hear what is sent there? */
+function isOn(bind: string, { host, port }: HostPort): boolean {
+  const bound = bind.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  const isWild = bound === '0.0.0.0' || bound === '::'
+  // A name may stand for any address.
+  const isSame = bound === host || isWild || isIP(host) === 0
+  return Number(/:(\d+)$/.exec(bind)?.[1]) === port && isSame
 }
 
 /** What is to be done where Asterisk lacks something that `init` has written. */
