@@ -11,12 +11,17 @@ const eid = '02:00:00:00:00:0a'
 const peerEid = '02:00:00:00:00:0b'
 const password = 'e2e-secret'
 
+type Way = 'TCP' | 'UDP'
+
 let scratch: Scratch
 let asterisk: Asterisk
 let ends: { asterisk: { host: string; port: number }; listen: { host: string; port: number } }
+/** What this Asterisk has a transport for. */
+let bestWay: Way
 
-beforeAll(async () => {
+async function startFixture(way: Way): Promise<void> {
   scratch = createScratch('sip-edge')
+  bestWay = way
   ends = {
     asterisk: { host: '127.0.0.1', port: await claimPort() },
     listen: { host: '127.0.0.1', port: await claimPort() },
@@ -28,14 +33,30 @@ beforeAll(async () => {
     sipPort: ends.asterisk.port,
     hintbridgeConf: renderAsteriskSide({ resource: 'hintbridge', password, ...ends }),
     hints: { night: 'Custom:night', nobody: 'PJSIP/nobody' },
+    isUdpOnly: way === 'UDP',
+    modules: ['res_pjsip_history'],
+    pjsip: '#include pjsip_later.conf\n',
+    files: { 'pjsip_later.conf': '' },
   })
   await asterisk.start()
-})
+}
 
-afterAll(async () => {
+async function endFixture(): Promise<void> {
   await asterisk.stop()
   scratch.remove()
-})
+}
+
+/** By which ways Asterisk received a PUBLISH meanwhile: as datagrams from the bridge's own port, else by a connection. */
+async function waysDuring(action: () => Promise<void>): Promise<Way[]> {
+  await asterisk.cli('pjsip set history clear')
+  await asterisk.cli('pjsip set history on')
+  await action()
+  const shown = await asterisk.cli('pjsip show history')
+  await asterisk.cli('pjsip set history off')
+  const senders = [...shown.matchAll(/<== 127\.0\.0\.1:(\d+) +PUBLISH /g)]
+  const ways = senders.map(([, port]) => (Number(port) === ends.listen.port ? 'UDP' : 'TCP'))
+  return [...new Set(ways)]
+}
 
 /** An edge with all that it posted, which can be awaited. */
 class Observed {
@@ -43,6 +64,8 @@ class Observed {
   readonly counts: string[] = []
   readonly learnt: string[] = []
   readonly edge: SipEdge
+  /** What the log said last. */
+  way: Way = 'UDP'
   private waiting: (() => void)[] = []
 
   constructor(options: { password?: string; entityId?: string } = { entityId: eid }) {
@@ -58,7 +81,7 @@ class Observed {
         this.events.push(event)
         this.wake()
       },
-      log: { debug: silent, info: silent, warn: silent, error: silent },
+      log: { debug: silent, info: (_, text) => this.hear(text), warn: silent, error: silent },
       count: (counter, labels) => {
         this.counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`)
         this.wake()
@@ -70,6 +93,19 @@ class Observed {
   /** Resolves when what was posted and counted makes the condition true; the test's own time limit bounds it. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.waiting.push(resolve))
+  }
+
+  private hear(text: string): void {
+    const [, way] = /^Asterisk is given states by (TCP|UDP)$/.exec(text) ?? []
+    if (way === undefined) return
+    this.way = way as Way
+    this.wake()
+  }
+
+  /** Resolves when Asterisk is found, and is given states by the best way that it has. */
+  async found(): Promise<void> {
+    await this.event('AsteriskFound')
+    await this.until(() => this.way === bestWay)
   }
 
   private wake(): void {
@@ -129,17 +165,20 @@ const device = (id: string, state: 'INUSE' | 'RINGING' | 'INVALID' | 'UNKNOWN'):
   cachable: true,
 })
 
-describe('the SIP edge beside Asterisk 22', () => {
+describe.each(['TCP', 'UDP'] as const)('the SIP edge beside Asterisk 22, by %s', (way) => {
+  beforeAll(() => startFixture(way))
+  afterAll(endFixture)
+
   it.each(kinds)('gets the fence back after a refresh of %s, as often as it asks', async (kind) => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     for (const nonce of [1_000_001, 1_000_002]) await observed.dump(kind, nonce)
     expect(observed.counts).toEqual([])
   })
 
   it('hears a change, without the bridge’s own endpoint or fences among the states', async () => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     await asterisk.setDevice('Custom:night', 'RINGING')
     await observed.event(
       'StateReported',
@@ -153,7 +192,7 @@ describe('the SIP edge beside Asterisk 22', () => {
 
   it('moves a hint by an injection and back by its withdrawal (rule 8), and hears no echo', async () => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     const before = await asterisk.hint('nobody')
     await observed.inject(device('PJSIP/nobody', 'INUSE'))
     await asterisk.awaitHint('nobody', 'InUse')
@@ -168,7 +207,7 @@ describe('the SIP edge beside Asterisk 22', () => {
 
   it('lights the lamp of a mailbox by an injection', async () => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     const mailbox = { kind: 'message_waiting', id: '2000@default', oldMessages: 0 } as const
     await observed.inject({ ...mailbox, newMessages: 2 })
     await asterisk.awaitDeviceState('MWI:2000@default', 'INUSE')
@@ -178,7 +217,7 @@ describe('the SIP edge beside Asterisk 22', () => {
 
   it('injects 1,000 states over four lanes, each answered', async () => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     const waiting = Array.from({ length: 1_000 }, (_, index) => device(`PJSIP/i${index}`, 'INUSE'))
     await Promise.all(
       [0, 1, 2, 3].map(async (lane) => {
@@ -196,12 +235,22 @@ describe('the SIP edge beside Asterisk 22', () => {
     expect(await asterisk.deviceState('PJSIP/i999')).toBe('INUSE')
   })
 
+  it('gives all states that way, refreshes and fences too', async () => {
+    const observed = await startEdge()
+    await observed.found()
+    const ways = await waysDuring(async () => {
+      await observed.inject(device('PJSIP/nobody', 'INUSE'))
+      await observed.dump('device_state', 13)
+    })
+    expect(ways).toEqual([way])
+  })
+
   it('takes a dump of 2,000 states, all before the fence', async () => {
     for (let index = 0; index < 2_000; index++) {
       await asterisk.setDevice(`Custom:d${index}`, 'INUSE')
     }
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     const dumped = await observed.dump('device_state', 9)
     const names = new Set(dumped.map(({ id }) => id))
     expect([...names].filter((name) => /^Custom:d\d+$/.test(name))).toHaveLength(2_000)
@@ -210,7 +259,7 @@ describe('the SIP edge beside Asterisk 22', () => {
 
   it('with another password fails both ways and says so, and does not wedge Asterisk (rule 6)', async () => {
     const guessing = await startEdge({ entityId: eid, password: 'guess' })
-    await guessing.event('AsteriskFound')
+    await guessing.found()
     guessing.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
     const { failure } = await guessing.event('RefreshAnswered')
     expect(failure).toMatchObject({ condition: '401', isTemporary: false })
@@ -220,14 +269,14 @@ describe('the SIP edge beside Asterisk 22', () => {
     await guessing.until(() => refusals() >= 11)
     await guessing.edge.stop()
     const right = await startEdge()
-    await right.event('AsteriskFound')
+    await right.found()
     const dumped = await right.dump('device_state', 10)
     expect(dumped.map(({ id }) => id)).toContain('Custom:w9')
   })
 
   it('refuses an Asterisk of another EID than the configured one', async () => {
     const observed = await startEdge({ entityId: peerEid })
-    await observed.event('AsteriskFound')
+    await observed.found()
     await asterisk.setDevice('Custom:night', 'INUSE')
     await observed.until(() => observed.counts.includes('refused_publishes foreign-eid'))
     expect(observed.events.filter(({ type }) => type === 'StateReported')).toEqual([])
@@ -241,17 +290,18 @@ describe('the SIP edge beside Asterisk 22', () => {
 
   it('sees Asterisk die and return, is asked for a refresh, and goes on', async () => {
     const observed = await startEdge()
-    await observed.event('AsteriskFound')
+    await observed.found()
     await observed.inject(device('PJSIP/nobody', 'INUSE'))
     await asterisk.kill()
     await observed.event('AsteriskLost')
     observed.events.length = 0
     await asterisk.start()
-    await observed.event('AsteriskFound')
+    await observed.found()
     for (const kind of kinds) {
       await observed.event('RefreshRequested', (event) => event.kind === kind)
     }
-    await observed.inject(device('PJSIP/nobody', 'RINGING'))
+    const ways = await waysDuring(() => observed.inject(device('PJSIP/nobody', 'RINGING')))
+    expect(ways).toEqual([way])
     await asterisk.awaitHint('nobody', 'Ringing')
     await observed.dump('message_waiting', 11)
   })
@@ -263,8 +313,20 @@ describe('the SIP edge beside Asterisk 22', () => {
     const { failure } = await observed.event('RefreshAnswered')
     expect(failure).toMatchObject({ condition: 'asterisk-lost', isTemporary: true })
     await asterisk.start()
-    await observed.event('AsteriskFound')
+    await observed.found()
     await observed.until(() => observed.learnt.length > 0)
     await observed.dump('device_state', 12)
+  })
+
+  it.runIf(way === 'UDP')('takes to TCP when a reload brings a transport for it', async () => {
+    const observed = await startEdge()
+    await observed.found()
+    const transport = `[tcp]\ntype=transport\nprotocol=tcp\nbind=${asterisk.sipAddress}\n`
+    asterisk.writeConfiguration('pjsip_later.conf', transport)
+    await asterisk.reload('res_pjsip.so')
+    await observed.until(() => observed.way === 'TCP')
+    const ways = await waysDuring(() => observed.inject(device('PJSIP/nobody', 'INUSE')))
+    expect(ways).toEqual(['TCP'])
+    await asterisk.awaitHint('nobody', 'InUse')
   })
 })
