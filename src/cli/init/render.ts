@@ -46,7 +46,7 @@ ${
     ? "  # eid: 02:00:00:00:00:0a # learnt from Asterisk; 'core show settings' shows it\n"
     : `  eid: ${scalar(text.eid)}\n`
 }  sip:
-    asterisk: ${scalar(text.asterisk)} # where Asterisk listens (UDP)
+    asterisk: ${scalar(text.asterisk)} # where Asterisk listens (UDP, or UDP and TCP)
     listen: ${scalar(text.listen)} # where Asterisk publishes to
     resource: ${scalar(text.resource)} # the bridge's name in pjsip_hintbridge.conf
     password_file: ${scalar(text.sipPasswordFile)}
