@@ -22,6 +22,10 @@ c2s_require_encryption = true
 limits = { c2s = { rate = "10kb/s" } }
 unlimited_jids = bridges
 
+-- By default a change waits for the client's ACK of the one before, and after each 4 kB read Prosody sleeps 1 ms.
+network_default_read_size = 65536
+network_settings = { nagle = false, opportunistic_writes = true }
+
 VirtualHost (domain)
 
 Component ("pubsub." .. domain) "pubsub"
