@@ -125,15 +125,16 @@ export class SipAgent {
   }
 
   private prove(connected: Connected): void {
+    const { isPeerHeard } = connected
     this.send(this.ports.ping(), this.connection, ({ type }) => {
       if (this.connected !== connected) return
       if (type === 'response' && connected.standing !== 'used') {
         connected.standing = 'used'
         this.ports.onConnected()
       } else if (type === 'timeout') {
-        const isStopped = connected.standing === 'in doubt' && !connected.isPeerHeard
-        if (isStopped) this.prove(connected)
-        else this.disconnect('no answer came within 32 s')
+        const mayBeStopped = connected.standing === 'in doubt' && !isPeerHeard
+        if (!mayBeStopped) this.disconnect('no answer came within 32 s')
+        else if (!connected.isPeerHeard) this.prove(connected)
       }
     })
   }
@@ -192,9 +193,13 @@ export class SipAgent {
   }
 
   private receive(datagram: Buffer): void {
-    if (this.connected?.standing === 'in doubt') {
-      // It sends again what it does not see answered.
-      this.connected.isPeerHeard = true
+    const { connected } = this
+    if (connected?.standing === 'in doubt') {
+      // It sends again what it does not see answered. From now on it has time to answer by the connection.
+      if (!connected.isPeerHeard) {
+        connected.isPeerHeard = true
+        this.prove(connected)
+      }
       return
     }
     // Keep-alives of RFC 5626 are empty lines.

@@ -80,6 +80,7 @@ export class SipEdge {
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
+  private pingCount = 0
   private version: string | undefined
   private cancelPing = (): void => undefined
   private readonly foreign: ForeignEntityId
@@ -253,7 +254,8 @@ export class SipEdge {
     })
     if (!this.liveness.isAlive) return
     this.quest.ask()
-    if (this.pingSequence % pingsToTend === 0) this.agent.tendConnection()
+    // Not their CSeq, which those by the connection share.
+    if (++this.pingCount % pingsToTend === 0) this.agent.tendConnection()
   }
 
   private nextPing(): OutgoingRequest {

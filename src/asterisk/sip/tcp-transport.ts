@@ -38,11 +38,13 @@ export class TcpTransport implements StreamTransport {
       handlers.onOpen({ host: socket.localAddress ?? from, port: socket.localPort ?? 0 }),
     )
     socket.on('data', (chunk) => {
+      let messages: Buffer[] = []
       try {
-        for (const message of framer.take(chunk)) handlers.onMessage(message)
+        messages = framer.take(chunk)
       } catch (error) {
         socket.destroy(error as Error)
       }
+      for (const message of messages) handlers.onMessage(message)
     })
     socket.on('error', (error) => {
       reason = error.message
@@ -72,7 +74,9 @@ export class TcpTransport implements StreamTransport {
   close(): void {
     const { socket } = this
     this.socket = undefined
+    // resetAndDestroy() would wait until it is connected, and `onOpen` be called.
+    if (socket?.connecting) socket.destroy()
     // What was not taken yet is not to come behind what goes by another way.
-    socket?.resetAndDestroy()
+    else socket?.resetAndDestroy()
   }
 }

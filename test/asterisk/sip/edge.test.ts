@@ -1,92 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import type { AsteriskEvent } from '../../../src/bridge/events.js'
 import { DigestClient } from '../../../src/asterisk/sip/digest.js'
-import { SipEdge, type SipEdgeOptions } from '../../../src/asterisk/sip/edge.js'
+import { startEdge as start, uri } from './started-edge.js'
 import {
   deviceBody,
-  FakeClock,
-  FakeTransport,
   mailboxBody,
   ownEid,
   peerEid,
   publishOf,
   type PublishOptions,
 } from './support.js'
-
-const uri = 'sip:hintbridge@127.0.0.1:5070'
-
-/** An edge and its Asterisk on a fake wire; `hello` makes Asterisk answer, `publish` publishes with credentials. */
-async function start(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
-  const clock = new FakeClock()
-  const wire = new FakeTransport()
-  const events: AsteriskEvent[] = []
-  const learnt: string[] = []
-  const counts: string[] = []
-  const logged: string[] = []
-  const moved: string[] = []
-  const problems = new Map<string, string>()
-  const say = (_: object, message: string) => void logged.push(message)
-  const edge = new SipEdge({
-    asterisk: { host: '127.0.0.1', port: 5060 },
-    listen: { host: '127.0.0.1', port: 5070 },
-    resource: 'hintbridge',
-    password: 'secret',
-    onEntityIdLearnt: (eid) => learnt.push(eid),
-    onEntityIdMoved: (eid) => moved.push(eid),
-    health: (key, text) => (text === undefined ? problems.delete(key) : problems.set(key, text)),
-    post: (event) => events.push(event),
-    log: { debug: say, info: say, warn: say, error: say },
-    count: (counter, labels) => counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`),
-    clock,
-    transport: wire,
-    ...options,
-  })
-  await edge.start()
-  const digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
-  const answerTo = (text: string) => {
-    wire.deliver(text)
-    return wire.takeResponse()
-  }
-  const publish = (parts: PublishOptions) => {
-    const authorized = () => {
-      const authorization = digest.authorize('PUBLISH', parts.uri ?? uri) ?? 'none'
-      return publishOf({
-        ...parts,
-        fields: [`Authorization: ${authorization}`, ...(parts.fields ?? [])],
-      })
-    }
-    const response = answerTo(authorized())
-    if (response.status !== 401) return response
-    digest.take(response.headers.all('www-authenticate'))
-    return answerTo(authorized())
-  }
-  const hello = () => {
-    const [ping] = wire.takeRequests('OPTIONS')
-    if (!ping) throw new Error('no OPTIONS was sent')
-    wire.answer(ping, 401)
-    events.length = 0
-  }
-  /** What a body does to the domain, once Asterisk is known. */
-  const taken = (body: string, event = 'asterisk-devicestate') => {
-    const { status } = publish({ body, event })
-    return { status, events: events.splice(0) }
-  }
-  return {
-    clock,
-    wire,
-    events,
-    learnt,
-    moved,
-    problems,
-    counts,
-    logged,
-    edge,
-    answerTo,
-    publish,
-    hello,
-    taken,
-  }
-}
 
 describe('liveness (rule 7)', () => {
   it('finds Asterisk by any answer to OPTIONS', async () => {

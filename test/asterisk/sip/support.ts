@@ -1,4 +1,4 @@
-/** Fake time, a fake wire and a peer that speaks SIP by hand. */
+/** Fake time, a fake wire and connection, and a peer that speaks SIP by hand. */
 import type { Clock, Timer } from '../../../src/asterisk/sip/clock.js'
 import {
   parseMessage,
@@ -7,6 +7,7 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../../../src/asterisk/sip/message.js'
+import type { StreamHandlers, StreamTransport } from '../../../src/asterisk/sip/tcp-transport.js'
 import type { Transport, TransportHandlers } from '../../../src/asterisk/sip/transport.js'
 
 /** Time that passes only when told to. */
@@ -42,9 +43,53 @@ export class FakeClock implements Clock {
   }
 }
 
-/** The wire, seen from Asterisk's end. */
-export class FakeTransport implements Transport {
+/** What the bridge sends by one way, and how Asterisk answers there. */
+abstract class FakeWay {
   readonly sent: SipMessage[] = []
+
+  /** Something comes from Asterisk by this way. */
+  abstract deliver(message: string | Buffer): void
+
+  /** Takes what was sent since, and empties the record. */
+  take(): SipMessage[] {
+    return this.sent.splice(0)
+  }
+
+  takeRequests(method: string): SipRequest[] {
+    return this.take().filter(
+      (message) => message.type === 'request' && message.method === method,
+    ) as SipRequest[]
+  }
+
+  takeResponse(): SipResponse {
+    const response = this.take().find((message) => message.type === 'response')
+    if (response?.type !== 'response') throw new Error('no response was sent')
+    return response
+  }
+
+  /** The last PUBLISH sent, which there must be. */
+  takePublish(): SipRequest {
+    return this.takeLast('PUBLISH')
+  }
+
+  /** The last OPTIONS sent, which there must be. */
+  takePing(): SipRequest {
+    return this.takeLast('OPTIONS')
+  }
+
+  answer(request: SipRequest, status: number, ...fields: string[]): void {
+    this.deliver(responseTo(request, status, ...fields))
+  }
+
+  private takeLast(method: string): SipRequest {
+    const request = this.takeRequests(method).at(-1)
+    if (!request) throw new Error(`no ${method} was sent`)
+    return request
+  }
+}
+
+/** The wire, seen from Asterisk's end. */
+export class FakeTransport extends FakeWay implements Transport {
   readonly datagrams: Buffer[] = []
   isOpen = false
   private handlers: TransportHandlers | undefined
@@ -73,33 +118,52 @@ export class FakeTransport implements Transport {
     this.handlers?.onUnreachable('ECONNREFUSED')
   }
 
-  /** Takes what was sent since, and empties the record. */
-  take(): SipMessage[] {
+  override take(): SipMessage[] {
     this.datagrams.length = 0
-    return this.sent.splice(0)
+    return super.take()
+  }
+}
+
+/** The connection beside it, seen from Asterisk's end: nobody takes it until told to. */
+export class FakeStream extends FakeWay implements StreamTransport {
+  /** From which address each connection was asked for. */
+  readonly askedFrom: string[] = []
+  state: 'closed' | 'connecting' | 'open' = 'closed'
+  private handlers: StreamHandlers | undefined
+
+  connect(from: string, handlers: StreamHandlers): void {
+    if (this.state !== 'closed') return
+    this.askedFrom.push(from)
+    this.handlers = handlers
+    this.state = 'connecting'
   }
 
-  takeRequests(method: string): SipRequest[] {
-    return this.take().filter(
-      (message) => message.type === 'request' && message.method === method,
-    ) as SipRequest[]
+  send(message: Buffer): void {
+    if (this.state !== 'open') throw new Error('sent by a connection that is not open')
+    this.sent.push(parseMessage(message))
   }
 
-  takeResponse(): SipResponse {
-    const response = this.take().find((message) => message.type === 'response')
-    if (response?.type !== 'response') throw new Error('no response was sent')
-    return response
+  close(): void {
+    this.state = 'closed'
+    this.handlers = undefined
   }
 
-  /** The last PUBLISH sent, which there must be. */
-  takePublish(): SipRequest {
-    const request = this.takeRequests('PUBLISH').at(-1)
-    if (!request) throw new Error('no PUBLISH was sent')
-    return request
+  /** Asterisk takes the connection that was asked for. */
+  accept(): void {
+    if (this.state !== 'connecting') throw new Error('no connection was asked for')
+    this.state = 'open'
+    this.handlers?.onOpen({ host: '127.0.0.1', port: 40_000 })
   }
 
-  answer(request: SipRequest, status: number, ...fields: string[]): void {
-    this.deliver(responseTo(request, status, ...fields))
+  deliver(message: string | Buffer): void {
+    this.handlers?.onMessage(Buffer.from(message))
+  }
+
+  /** Asterisk ends the connection, or refuses it. */
+  end(reason: string): void {
+    const { handlers } = this
+    this.close()
+    handlers?.onClosed(reason)
   }
 }
 

@@ -1,0 +1,392 @@
+import { describe, expect, it } from 'vitest'
+import type { SipMessage } from '../../../src/asterisk/sip/message.js'
+import { startEdge } from './started-edge.js'
+import { deviceBody, peerEid, publishOf, type FakeStream, type FakeTransport } from './support.js'
+
+const entry = { kind: 'device_state', id: 'PJSIP/1', state: 'INUSE', cachable: true } as const
+const byUdp = /^SIP\/2\.0\/UDP 127\.0\.0\.1:5070;rport;branch=z9hG4bK/
+const byTcp = /^SIP\/2\.0\/TCP 127\.0\.0\.1:40000;rport;branch=z9hG4bK/
+
+const via = ({ headers }: SipMessage) => headers.get('via')
+
+/** An edge whose Asterisk is found, and so was asked for a connection. */
+async function startFound() {
+  const started = await startEdge()
+  started.hello()
+  const { edge, clock, stream, wire } = started
+  const inject = (lane = 0) =>
+    edge.perform({ to: 'asterisk', do: 'inject', lane, eid: peerEid, entry })
+  /** Lets time pass while Asterisk answers each OPTIONS that comes by these ways; returns what else comes. */
+  const live = (durationMs: number, ...ways: (FakeTransport | FakeStream)[]) => {
+    const others: SipMessage[] = []
+    for (let leftMs = durationMs; leftMs > 0; leftMs -= 500) {
+      clock.pass(Math.min(leftMs, 500))
+      for (const way of ways) {
+        for (const message of way.take()) {
+          if (message.type === 'request' && message.method === 'OPTIONS') way.answer(message, 200)
+          else others.push(message)
+        }
+      }
+    }
+    return others
+  }
+  /** The next OPTIONS by the connection, while Asterisk answers those that come as datagrams. */
+  const awaitPing = () => {
+    for (let ticks = 0; ticks < 20 && stream.sent.length === 0; ticks++) live(500, wire)
+    return stream.takePing()
+  }
+  return { ...started, inject, live, awaitPing }
+}
+
+/** Asterisk took the connection and has answered there, then the datagram that goes out at once. */
+async function startConnected() {
+  const started = await startFound()
+  const { stream, wire } = started
+  stream.accept()
+  stream.answer(stream.takePing(), 200)
+  wire.answer(wire.takePing(), 200)
+  return started
+}
+
+describe('an Asterisk that takes no connection', () => {
+  it('is given states as datagrams, and asked for one every 5 s', async () => {
+    const { wire, stream, inject, live, logged } = await startFound()
+    expect(stream.askedFrom).toEqual(['127.0.0.1'])
+    stream.end('connect ECONNREFUSED')
+    inject()
+    expect(via(wire.takePublish())).toMatch(byUdp)
+    live(4_999, wire)
+    expect(stream.askedFrom).toHaveLength(1)
+    live(1, wire)
+    for (const asked of [2, 3, 4]) {
+      expect(stream.askedFrom).toHaveLength(asked)
+      stream.end('connect ECONNREFUSED')
+      live(5_000, wire)
+    }
+    expect(logged).toEqual(['Asterisk answers'])
+  })
+
+  it('is not asked for one while it is not found', async () => {
+    const { stream, clock, hello } = await startEdge()
+    clock.pass(20_000)
+    expect(stream.askedFrom).toEqual([])
+    hello()
+    expect(stream.askedFrom).toHaveLength(1)
+  })
+})
+
+describe('an Asterisk that takes a connection and answers nothing there', () => {
+  it('is given states as datagrams, and the connection is given up after 32 s', async () => {
+    const { wire, stream, inject, live, logged } = await startFound()
+    stream.accept()
+    inject()
+    expect(via(wire.takePublish())).toMatch(byUdp)
+    live(31_999, wire)
+    expect(stream.state).toBe('open')
+    expect(stream.takeRequests('PUBLISH')).toEqual([])
+    live(1, wire)
+    expect(stream.state).toBe('closed')
+    live(5_000, wire)
+    expect(stream.state).toBe('connecting')
+    expect(logged).toEqual(['Asterisk answers'])
+  })
+
+  it('and is lost has it ended at once', async () => {
+    const { stream, wire, clock, events } = await startFound()
+    stream.accept()
+    wire.refuse()
+    expect(stream.state).toBe('closed')
+    clock.pass(500)
+    wire.answer(wire.takePing(), 200)
+    expect(events.map(({ type }) => type)).toEqual(['AsteriskLost', 'AsteriskFound'])
+    expect(stream.state).toBe('connecting')
+  })
+})
+
+describe('an Asterisk that answers by a connection', () => {
+  it.each([200, 401, 404])('with %i is given states there, and that is logged', async (status) => {
+    const { wire, stream, inject, logged, events } = await startFound()
+    stream.accept()
+    const ping = stream.takePing()
+    expect(via(ping)).toMatch(byTcp)
+    stream.answer(ping, status)
+    wire.take()
+    inject()
+    const publish = stream.takePublish()
+    expect(via(publish)).toMatch(byTcp)
+    expect(publish.headers.get('from')).toContain('<sip:hintbridge@127.0.0.1:5070>')
+    expect(wire.take()).toEqual([])
+    stream.answer(publish, 200, 'SIP-ETag: 1')
+    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 0 }])
+    expect(logged).toEqual(['Asterisk answers', 'Asterisk is given states by TCP'])
+  })
+
+  it('is sent no PUBLISH twice there, and has 32 s to answer it', async () => {
+    const { stream, wire, inject, live, events } = await startConnected()
+    inject()
+    stream.takePublish()
+    expect(live(31_999, wire, stream)).toEqual([])
+    expect(events).toEqual([])
+    live(1, wire, stream)
+    expect(events).toMatchObject([{ failure: { condition: 'timeout', isTemporary: true } }])
+    expect(stream.state).toBe('open')
+  })
+
+  it('is still asked for its life every 500 ms by datagrams', async () => {
+    const { wire, stream, clock } = await startConnected()
+    clock.pass(500)
+    expect(via(wire.takePing())).toMatch(byUdp)
+    expect(stream.take()).toEqual([])
+  })
+
+  it('is not lost while it answers there, if no datagram comes', async () => {
+    const { stream, clock, inject, events } = await startConnected()
+    for (let round = 0; round < 3; round++) {
+      clock.pass(10_000)
+      inject()
+      stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    }
+    expect(events).toEqual(Array(3).fill({ type: 'InjectionAnswered', lane: 0 }))
+  })
+
+  it('has what it publishes, which comes as datagrams, answered by datagrams', async () => {
+    const { stream, publish, events } = await startConnected()
+    expect(publish({ body: deviceBody('PJSIP/2') }).status).toBe(200)
+    expect(events).toMatchObject([{ type: 'StateReported' }])
+    expect(stream.take()).toEqual([])
+  })
+
+  it('has a request that comes there neither answered nor believed', async () => {
+    const { stream, wire, events } = await startConnected()
+    stream.deliver(publishOf({ body: deviceBody('PJSIP/2') }))
+    expect([...stream.take(), ...wire.take(), ...events]).toEqual([])
+  })
+
+  it('is asked there every 5 s, for it ends a connection that is silent', async () => {
+    const { stream, wire, live, awaitPing } = await startConnected()
+    stream.answer(awaitPing(), 200)
+    for (let round = 0; round < 3; round++) {
+      live(4_500, wire)
+      expect(stream.take()).toEqual([])
+      live(500, wire)
+      const pings = stream.takeRequests('OPTIONS')
+      expect(pings.map(via)).toEqual([expect.stringMatching(byTcp)])
+      for (const ping of pings) stream.answer(ping, 200)
+    }
+    expect(stream.askedFrom).toHaveLength(1)
+  })
+
+  it('and then no more for 32 s is given states as datagrams', async () => {
+    const { stream, wire, live, awaitPing, inject, logged, events } = await startConnected()
+    awaitPing()
+    live(31_500, wire)
+    expect(stream.state).toBe('open')
+    live(500, wire)
+    expect(stream.state).toBe('closed')
+    expect(logged.at(-1)).toBe('Asterisk is given states by UDP')
+    expect(events).toEqual([])
+    inject()
+    expect(via(wire.takePublish())).toMatch(byUdp)
+  })
+})
+
+describe('a connection that ends', () => {
+  it('fails what is under way there as temporary, and the next go as datagrams', async () => {
+    const { stream, wire, inject, events, logged } = await startConnected()
+    inject(0)
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    events.length = 0
+    inject(0)
+    inject(1)
+    stream.end('read ECONNRESET')
+    const failure = {
+      condition: 'asterisk-lost',
+      reason: 'the TCP connection to Asterisk is over: read ECONNRESET',
+      isTemporary: true,
+    }
+    expect(events).toEqual([
+      { type: 'InjectionAnswered', lane: 0, failure },
+      { type: 'InjectionAnswered', lane: 1, failure },
+    ])
+    expect(logged.at(-1)).toBe('Asterisk is given states by UDP')
+    inject(0)
+    const next = wire.takePublish()
+    expect(via(next)).toMatch(byUdp)
+    // Asterisk lives, and still has the publication.
+    expect(next.headers.get('sip-if-match')).toBe('1')
+  })
+
+  it('has what waits behind that go as datagrams', async () => {
+    const { stream, wire, inject } = await startConnected()
+    inject()
+    inject()
+    expect(stream.takeRequests('PUBLISH')).toHaveLength(1)
+    stream.end('read ECONNRESET')
+    expect(wire.takeRequests('PUBLISH')).toHaveLength(1)
+  })
+
+  it('has an OPTIONS sent at once, so that a dead Asterisk is lost at once', async () => {
+    const { stream, wire, events } = await startConnected()
+    wire.take()
+    stream.end('read ECONNRESET')
+    expect(wire.takeRequests('OPTIONS')).toHaveLength(1)
+    wire.refuse()
+    expect(events).toEqual([{ type: 'AsteriskLost', reason: 'ECONNREFUSED' }])
+  })
+
+  it('leaves alone what is under way as datagrams', async () => {
+    const { stream, wire, inject, events } = await startFound()
+    inject()
+    const publish = wire.takePublish()
+    stream.accept()
+    stream.answer(stream.takePing(), 200)
+    stream.end('read ECONNRESET')
+    expect(events).toEqual([])
+    wire.answer(publish, 200, 'SIP-ETag: 1')
+    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 0 }])
+  })
+
+  it('is had again within 5 s, and used once it is answered', async () => {
+    const { stream, wire, live, inject } = await startConnected()
+    stream.end('read ECONNRESET')
+    live(5_000, wire)
+    stream.accept()
+    const ping = stream.takePing()
+    inject(0)
+    expect(wire.takeRequests('PUBLISH')).toHaveLength(1)
+    stream.answer(ping, 200)
+    inject(1)
+    expect(stream.takeRequests('PUBLISH')).toHaveLength(1)
+  })
+})
+
+/** What Asterisk has not yet read there must not come behind what goes as a datagram: it is to be proven gone, or read. */
+describe('an Asterisk that is lost by silence while its connection is used', () => {
+  /** Asterisk knows the credentials, is given a state, and says nothing for 12 s. */
+  async function startInDoubt() {
+    const started = await startConnected()
+    const { clock, stream, wire, events, inject, publish } = started
+    publish({ body: deviceBody('PJSIP/2') })
+    events.length = 0
+    inject()
+    clock.pass(12_500)
+    wire.take()
+    const sent = stream.take().filter((message) => message.type === 'request')
+    const lost = events.splice(0)
+    const proof = sent.at(-1)
+    if (!proof) throw new Error('nothing was sent by the connection')
+    const report = () => publish({ body: deviceBody('PJSIP/2', 'BUSY') })
+    return { ...started, lost, proof, stale: sent.slice(0, -1), report }
+  }
+
+  it('has what is under way failed, and is asked by the connection', async () => {
+    const { lost, proof, stream } = await startInDoubt()
+    expect(lost).toMatchObject([
+      { type: 'AsteriskLost', reason: 'no answer to OPTIONS for 12 s' },
+      { type: 'InjectionAnswered', failure: { condition: 'asterisk-lost', isTemporary: true } },
+    ])
+    expect(proof.method).toBe('OPTIONS')
+    expect(stream.state).toBe('open')
+  })
+
+  it('is not heard by datagrams until it answers there; then it is found, and given states there', async () => {
+    const { clock, wire, stream, events, report, proof, inject } = await startInDoubt()
+    clock.pass(500)
+    wire.answer(wire.takePing(), 200)
+    expect(report).toThrow('no response was sent')
+    expect(events).toEqual([])
+    stream.answer(proof, 200)
+    expect(events).toEqual([])
+    // At once, not with the next OPTIONS.
+    wire.answer(wire.takePing(), 200)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    expect(report().status).toBe(200)
+    inject()
+    expect(via(stream.takePublish())).toMatch(byTcp)
+  })
+
+  it('is not taken to have read all by an answer to what was sent before', async () => {
+    const { stream, wire, events, report, stale } = await startInDoubt()
+    expect(stale.map(({ method }) => method)).toContain('PUBLISH')
+    for (const request of stale) stream.answer(request, 200)
+    expect(report).toThrow('no response was sent')
+    expect([...events, ...wire.take()]).toEqual([])
+  })
+
+  it('is not heard by datagrams until the connection ends; then it is found, and given states as datagrams', async () => {
+    const { wire, stream, events, report, inject } = await startInDoubt()
+    expect(report).toThrow('no response was sent')
+    stream.end('read ECONNRESET')
+    wire.answer(wire.takePing(), 200)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    inject()
+    expect(via(wire.takePublish())).toMatch(byUdp)
+  })
+
+  it('and then only heard by datagrams for 32 s has the connection given up, and is found', async () => {
+    const { clock, wire, stream, events, live, logged } = await startInDoubt()
+    // Late in the 32 s that it was given first: it may have gone on only now.
+    clock.pass(31_500)
+    wire.take()
+    live(500, wire)
+    live(31_500, wire)
+    expect(stream.state).toBe('open')
+    expect(events).toEqual([])
+    live(500, wire)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    expect(stream.askedFrom).toHaveLength(2)
+    expect(logged).toContain('Asterisk is given states by UDP')
+  })
+
+  it('keeps the connection while nothing is heard at all, however long, and is asked there every 32 s', async () => {
+    const { clock, wire, stream, events, report } = await startInDoubt()
+    clock.pass(95_999)
+    expect(stream.takeRequests('OPTIONS')).toHaveLength(2)
+    clock.pass(1)
+    expect(stream.state).toBe('open')
+    expect(report).toThrow('no response was sent')
+    expect(events).toEqual([])
+    stream.answer(stream.takePing(), 200)
+    wire.answer(wire.takePing(), 200)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+  })
+
+  it('again, and keeps it then too while nothing is heard', async () => {
+    const { clock, wire, stream, events, proof, live } = await startInDoubt()
+    live(500, wire)
+    stream.answer(proof, 200)
+    live(500, wire, stream)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    clock.pass(60_000)
+    expect(events[1]).toMatchObject({ type: 'AsteriskLost' })
+    expect(stream.state).toBe('open')
+  })
+})
+
+describe('a bridge that stops', () => {
+  it('un-publishes by the connection, then ends it', async () => {
+    const { edge, stream, wire, clock, inject } = await startConnected()
+    inject()
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    const stopped = edge.stop()
+    const removal = stream.takePublish()
+    expect(removal.headers.get('expires')).toBe('0')
+    expect(stream.state).toBe('open')
+    stream.answer(removal, 200)
+    await stopped
+    expect(stream.state).toBe('closed')
+    expect(wire.isOpen).toBe(false)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('ends a connection that is under way, and one that is not answered yet', async () => {
+    const connecting = await startFound()
+    await connecting.edge.stop()
+    expect(connecting.stream.state).toBe('closed')
+    const unanswered = await startFound()
+    unanswered.stream.accept()
+    await unanswered.edge.stop()
+    expect(unanswered.stream.state).toBe('closed')
+    expect(unanswered.clock.pending).toBe(0)
+  })
+})
