@@ -3,12 +3,14 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DigestClient } from '../../src/asterisk/sip/digest.js'
 import { SipEdge } from '../../src/asterisk/sip/edge.js'
+import { Framer } from '../../src/asterisk/sip/framer.js'
 import { parseMessage, SipParseError, type SipRequest } from '../../src/asterisk/sip/message.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
 import { deviceStates, isCount, isDeviceState, isName } from '../../src/bridge/state.js'
 import {
   deviceBody,
   FakeClock,
+  FakeStream,
   FakeTransport,
   mailboxBody,
   ownEid,
@@ -42,7 +44,9 @@ const words = [
 class Target {
   readonly clock = new FakeClock()
   readonly wire = new FakeTransport()
+  readonly stream = new FakeStream()
   readonly events: AsteriskEvent[] = []
+  readonly #framer = new Framer()
   readonly #edge: SipEdge
   readonly #digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
   #serial = 1_000
@@ -66,13 +70,30 @@ class Target {
       count: ignore,
       clock: this.clock,
       transport: this.wire,
+      stream: this.stream,
     })
   }
 
   async start(): Promise<this> {
+    await this.#find()
+    return this.#ask()
+  }
+
+  /** The same with a connection that Asterisk has answered, by which it is asked. */
+  async startConnected(): Promise<this> {
+    await this.#find()
+    this.stream.accept()
+    this.stream.answer(this.stream.takePing(), 200)
+    return this.#ask()
+  }
+
+  async #find(): Promise<void> {
     await this.#edge.start()
     this.publish(deviceBody('PJSIP/first'))
     this.publish(mailboxBody('first@default'), 'asterisk-mwi')
+  }
+
+  #ask(): this {
     this.#edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
     this.#edge.perform({
       to: 'asterisk',
@@ -88,8 +109,35 @@ class Target {
 
   /** Delivers one message, a template of the corpus after its mutation; what is sent in answer is SIP. */
   deliver(template: string): void {
+    const text = this.#fill(template)
+    timed(() => this.wire.deliver(text))
+    this.#look(text)
+  }
+
+  /** Delivers it by the connection, if that still stands, cut in two at that share of its length. */
+  deliverByStream(template: string, cut: number): void {
+    const octets = Buffer.from(this.#fill(template))
+    const at = Math.floor(cut * octets.length)
+    for (const chunk of [octets.subarray(0, at), octets.subarray(at)]) {
+      timed(() => this.#receive(chunk))
+    }
+    this.#look()
+  }
+
+  /** As TcpTransport does. */
+  #receive(chunk: Buffer): void {
+    if (this.stream.state !== 'open') return
+    try {
+      for (const message of this.#framer.take(chunk)) this.stream.deliver(message)
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error
+      this.stream.end(error.message)
+    }
+  }
+
+  #fill(template: string): string {
     this.#serial += 1
-    const text = fill(template, {
+    return fill(template, {
       SERIAL: String(this.#serial),
       ETAG: this.#tags.device,
       MWITAG: this.#tags.mailbox,
@@ -97,8 +145,6 @@ class Target {
       CALLID: this.#asked?.headers.get('call-id') ?? '',
       CSEQ: this.#asked?.headers.get('cseq') ?? '',
     })
-    timed(() => this.wire.deliver(text))
-    this.#look(text)
   }
 
   /** An honest PUBLISH of Asterisk, with credentials when it is challenged; the status of its answer. */
@@ -123,7 +169,7 @@ class Target {
   /** Remembers the entity tag that was given and the last request that waits for an answer. */
   #look(answered = ''): void {
     const event = answered.includes('asterisk-mwi') ? 'mailbox' : 'device'
-    for (const message of this.wire.take()) {
+    for (const message of [...this.wire.take(), ...this.stream.take()]) {
       if (message.type === 'request') this.#asked = message
       else this.#tags[event] = message.headers.get('sip-etag') ?? this.#tags[event]
     }
@@ -168,6 +214,28 @@ async function survives(texts: readonly string[]): Promise<AsteriskEvent[]> {
   return told
 }
 
+/** By the connection come answers only: whatever else does tells the domain nothing. */
+async function survivesByStream(
+  sent: readonly { readonly text: string; readonly cut: number }[],
+): Promise<AsteriskEvent[]> {
+  const target = await new Target().startConnected()
+  for (const { text, cut } of sent) target.deliverByStream(text, cut)
+  timed(() => target.clock.pass(60_000))
+  const told = target.events.splice(0)
+  expect(answers).toEqual(expect.arrayContaining(told.map(({ type }) => type)))
+  // The silence has brought the connection in doubt, if it still stood: what comes as datagrams counts when it is over.
+  target.stream.end('Asterisk closed the connection')
+  expect(target.publish(deviceBody('PJSIP/after', 'BUSY'))).toBe(200)
+  expect(target.events.at(-1)).toMatchObject({ entry: { id: 'PJSIP/after', state: 'BUSY' } })
+  return told
+}
+
+/** What the domain may be told by answers, and by their lack. */
+const answers: readonly AsteriskEvent['type'][] = [
+  ...(['InjectionAnswered', 'RefreshAnswered', 'AsteriskVersionLearnt'] as const),
+  ...(['AsteriskFound', 'AsteriskLost'] as const),
+]
+
 describe('SIP messages', () => {
   it.each(messages)('of the corpus do no harm: $name', async ({ text }) => {
     await survives([text, text])
@@ -207,6 +275,36 @@ describe('SIP messages', () => {
           await survives(sent.map(({ base, changes }) => mutate(base.text, changes)))
         }),
         parameters(800),
+      )
+    },
+    timeoutMs,
+  )
+
+  it('of the corpus do no harm by the connection, and answers count there', async () => {
+    for (const { text } of messages) await survivesByStream([{ text, cut: 0.5 }])
+    const { text = '' } = messages.find(({ name }) => name === 'response-200.sip') ?? {}
+    const told = await survivesByStream([{ text, cut: 0 }])
+    expect(told).toContainEqual({ type: 'InjectionAnswered', lane: 0 })
+  })
+
+  it(
+    'mutated at will do no harm by the connection, and Asterisk is understood afterwards',
+    async () => {
+      const responses = messages.filter(({ name }) => name.startsWith('response-'))
+      const mutated = fc.record({
+        base: fc.oneof(fc.constantFrom(...responses), fc.constantFrom(...messages)),
+        changes: mutations(tokens),
+        cut: fc.double({ min: 0, max: 1, noNaN: true }),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(mutated, { minLength: 1, maxLength: 6 }), async (sent) => {
+          const texts = sent.map(({ base, changes, cut }) => ({
+            text: mutate(base.text, changes),
+            cut,
+          }))
+          await survivesByStream(texts)
+        }),
+        parameters(400),
       )
     },
     timeoutMs,
