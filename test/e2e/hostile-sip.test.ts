@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer, type Socket as Connection } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { startCluster, type Cluster } from '../../lab/cluster.js'
@@ -71,11 +72,7 @@ class Attacker {
   async #send(callId: string, from: string, body: string, credentials = ''): Promise<Answer> {
     const sequence = (this.#sequence += 1)
     const { port } = this.socket.address()
-    const request =
-      `PUBLISH ${this.#uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${port};rport;branch=z9hG4bK${callId}${sequence}\r\n` +
-      `Max-Forwards: 70\r\nFrom: <sip:${from}@127.0.0.1:${port}>;tag=1\r\nTo: <${this.#uri}>\r\n` +
-      `Call-ID: ${callId}\r\nCSeq: ${sequence} PUBLISH\r\nEvent: asterisk-devicestate\r\n${credentials}` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    const request = publishText(this.#uri, { port, callId, from, sequence, credentials }, body)
     const answered = new Promise<Answer>((resolve) => {
       const receive = (datagram: Buffer): void => {
         const text = datagram.toString()
@@ -89,6 +86,20 @@ class Attacker {
     this.socket.send(request, this.target, '127.0.0.1')
     return answered
   }
+}
+
+function publishText(
+  uri: string,
+  of: { port: number; callId: string; from: string; sequence: number; credentials: string },
+  body: string,
+): string {
+  const { port, callId, from, sequence, credentials } = of
+  return (
+    `PUBLISH ${uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${port};rport;branch=z9hG4bK${callId}${sequence}\r\n` +
+    `Max-Forwards: 70\r\nFrom: <sip:${from}@127.0.0.1:${port}>;tag=1\r\nTo: <${uri}>\r\n` +
+    `Call-ID: ${callId}\r\nCSeq: ${sequence} PUBLISH\r\nEvent: asterisk-devicestate\r\n${credentials}` +
+    `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  )
 }
 
 function authorization(
@@ -209,6 +220,36 @@ describe('hostile SIP on the loopback', () => {
 
     attackers.splice(attackers.indexOf(attacker), 1)
     attacker.close()
+    await a.asterisk.start()
+    await a.awaitReady(1)
+    await expectUnharmed()
+    expect([a.bridge.pid, a.bridge.isRunning]).toEqual([bridge, true])
+  })
+  test('who has the port of a stopped Asterisk for TCP too tells the bridge nothing by it, even with the password', async () => {
+    const bridge = a.bridge.pid
+    await a.asterisk.stop()
+    const port = portOf(sip.asterisk)
+    const server = createServer().listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    const attacker = await attack(sip.listen, port)
+    const connected = once(server, 'connection')
+    const challenge = await attacker.publish(busy({ eid: eidB }))
+    expect(challenge.status).toBe(401)
+    const [connection] = (await connected) as [Connection]
+    connection.on('data', () => undefined)
+    const before = await refused('foreign-eid')
+    const uri = `sip:${sip.resource}@${sip.listen}`
+    const credentials = authorization(challenge.text, { user: sip.resource, password }, uri)
+    const request = { port, callId: 'by-tcp', from: sip.resource, sequence: 1, credentials }
+    connection.write(publishText(uri, request, busy({ eid: eidB })))
+    // No SIP ends the connection, once all before it was read.
+    connection.write('x'.repeat(70_000))
+    await once(connection, 'close')
+    expect(await refused('foreign-eid')).toBe(before)
+
+    attackers.splice(attackers.indexOf(attacker), 1)
+    attacker.close()
+    server.close()
     await a.asterisk.start()
     await a.awaitReady(1)
     await expectUnharmed()
