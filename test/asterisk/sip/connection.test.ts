@@ -326,11 +326,12 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   it('and then only heard by datagrams for 32 s has the connection given up, and is found', async () => {
     const { clock, wire, stream, events, live, logged } = await startInDoubt()
     // Late in the 32 s that it was given first: it may have gone on only now.
-    clock.pass(31_500)
+    clock.pass(31_000)
     wire.take()
     live(500, wire)
     live(31_500, wire)
     expect(stream.state).toBe('open')
+    expect(stream.takeRequests('OPTIONS')).toHaveLength(1)
     expect(events).toEqual([])
     live(500, wire)
     expect(events).toEqual([{ type: 'AsteriskFound' }])
