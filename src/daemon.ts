@@ -226,10 +226,11 @@ export class Daemon {
   }
 
   async #startSip(eid: EntityId | undefined): Promise<void> {
-    const { asterisk, listen, resource, password, insecure } = this.#config.asterisk.sip
+    const { asterisk, listen, transport, resource, password, insecure } = this.#config.asterisk.sip
     this.#sip = new SipEdge({
       asterisk,
       listen,
+      isTcpWanted: transport === 'tcp',
       resource,
       password: password.reveal(),
       allowNonLoopback: insecure,

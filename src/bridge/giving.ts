@@ -1,6 +1,6 @@
 /** What of the peers' states the own Asterisk is given: what is shared and not stale. */
 import { type Context, health } from './context.js'
-import type { Injection } from './injection.js'
+import type { Injection, News } from './injection.js'
 import type { Peer } from './peer.js'
 import { maxStates } from './replica.js'
 import type { Roster } from './roster.js'
@@ -15,8 +15,9 @@ export class Giving {
 
   /** An entry of a peer's table changed or went. */
   changed(peer: Peer, entry: FeedEntry): void {
-    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id, peer.news)
-    else this.#give(peer, entry)
+    const news = peer.replica.isReplaying ? {} : peer.news
+    if (entry.kind === 'gone') this.injection.unwant(peer.eid, entry.of, entry.id, news)
+    else this.#give(peer, entry, news)
   }
 
   /** Gives Asterisk what it should hold of that peer, and takes back what not. */
@@ -44,12 +45,12 @@ export class Giving {
     health(this.context, fullKey(jid), 'warning')
   }
 
-  #give(peer: Peer, entry: StateEntry): void {
+  #give(peer: Peer, entry: StateEntry, news?: News): void {
     const share = this.context.settings.share[entry.kind]
     const isStale = peer.isStale && entry.kind === 'device_state'
     const isGiven = share.subscribe && share.isShared(entry.id) && !isStale
-    if (isGiven) this.injection.want(peer.eid, entry, peer.news)
-    else this.injection.unwant(peer.eid, entry.kind, entry.id, peer.news)
+    if (isGiven) this.injection.want(peer.eid, entry, news)
+    else this.injection.unwant(peer.eid, entry.kind, entry.id, news)
   }
 }
 

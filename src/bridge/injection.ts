@@ -60,7 +60,9 @@ export class Injection {
       (target, lane) => this.#send(target, lane),
       (target, failure) => this.#settle(target, failure),
     )
-    this.#pulled = new Pulled(context, (target) => this.#lanes.enqueue(target, false))
+    this.#pulled = new Pulled(context, (target, sinceMs) =>
+      this.#lanes.enqueue(target, false, sinceMs),
+    )
     this.#refusals = new Refusals(context, (target) => this.#enqueue(target, false))
     for (const entry of journal) this.#inherit(entry)
   }
@@ -251,10 +253,11 @@ export class Injection {
 
   /** Withdraws everything (`leave`); `onIdle` is called when Asterisk has acknowledged it all. */
   withdrawAll(onIdle: () => void): void {
-    this.#onIdle = onIdle
     this.#isClosing = true
     this.#claims.withdrawPeers()
     for (const target of this.#targets.all()) this.#withdraw(target)
+    // Not before all of them wait: one of which nothing was sent is done with at once.
+    this.#onIdle = onIdle
     this.#reportIdle()
   }
 

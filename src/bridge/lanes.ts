@@ -80,9 +80,9 @@ export class Lanes<Target extends { readonly id: string }> {
     this.#lanes.forEach((_, number) => this.context.agenda.cancel(`lane:${number}`))
   }
 
-  enqueue(target: Target, isNews: boolean): void {
+  enqueue(target: Target, isNews: boolean, sinceMs = this.context.nowMs): void {
     const number = hash(target.id) % this.#lanes.length
-    this.#wait(this.#lane(number), target, this.context.nowMs, isNews)
+    this.#wait(this.#lane(number), target, sinceMs, isNews)
     this.#pump(number)
   }
 
@@ -123,9 +123,13 @@ export class Lanes<Target extends { readonly id: string }> {
   }
 
   #wait({ news, backlog }: Lane<Target>, target: Target, sinceMs: number, isNews: boolean): void {
-    if (isNews) backlog.delete(target)
-    const waiting = isNews ? news : backlog
-    if (!news.has(target) && !waiting.has(target)) waiting.set(target, sinceMs)
+    const earlierMs = news.get(target) ?? backlog.get(target)
+    if (isNews && !news.has(target)) {
+      backlog.delete(target)
+      news.set(target, earlierMs ?? sinceMs)
+    } else if (earlierMs === undefined) {
+      backlog.set(target, sinceMs)
+    }
     this.#lag.waiting(this.depth)
   }
 

@@ -404,10 +404,11 @@ export class Members {
   }
 
   #died(peer: Peer): void {
-    this.#pulls.cancel(peer)
     this.presence.forget(peer.item.jid)
     peer.isSynced = false
+    // Before its pull ends, which gives Asterisk what came of it.
     this.retained.died(peer)
+    this.#pulls.cancel(peer)
     this.#judgeRefused(peer.eid)
   }
 
@@ -457,9 +458,9 @@ export class Members {
     this.#vitality.forget(peer)
     this.#arrivals.forget(peer)
     this.#absence.endFor(peer.jid)
-    this.#pulls.cancel(peer)
     this.#following.end(peer)
     peer.replica.discardAll()
+    this.#pulls.cancel(peer)
   }
 
   /** Those that were refused for that EID are judged again: its holder has left. */

@@ -8,12 +8,13 @@ import type { Context } from './context.js'
 const maxHoldMs = 5_000
 
 export class Pulled<Target> {
-  readonly #held = new Set<Target>()
+  /** And since when, ms. */
+  readonly #held = new Map<Target, number>()
   #isPulling = false
 
   constructor(
     private readonly context: Context,
-    private readonly give: (target: Target) => void,
+    private readonly give: (target: Target, sinceMs: number) => void,
   ) {}
 
   get size(): number {
@@ -30,7 +31,7 @@ export class Pulled<Target> {
 
   /** Holds that target; `false` where nothing is waited for. */
   hold(target: Target): boolean {
-    if (this.#isPulling) this.#held.add(target)
+    if (this.#isPulling && !this.#held.has(target)) this.#held.set(target, this.context.nowMs)
     return this.#isPulling
   }
 
@@ -44,6 +45,6 @@ export class Pulled<Target> {
     this.#isPulling = false
     const held = [...this.#held]
     this.#held.clear()
-    for (const target of held) this.give(target)
+    for (const [target, sinceMs] of held) this.give(target, sinceMs)
   }
 }

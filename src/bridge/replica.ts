@@ -60,6 +60,7 @@ export class Replica {
   #pull: Pull | undefined
   #pullCount = 0
   #isFull = false
+  #isReplaying = false
 
   /**
    * `onChange` is called for every entry that changes or goes, with what stood there before, `onFull` when entries are left
@@ -86,6 +87,11 @@ export class Replica {
 
   get isPulling(): boolean {
     return this.#pull !== undefined
+  }
+
+  /** Are batches applied that had outrun the first page? */
+  get isReplaying(): boolean {
+    return this.#isReplaying
   }
 
   get size(): number {
@@ -223,11 +229,11 @@ export class Replica {
   }
 
   #replayEarly(pull: Pull, page: Page): boolean {
-    for (const batch of pull.early) {
-      if (batch.epoch !== page.epoch) continue
-      if (this.apply(batch) === 'gap') return false
-    }
-    return true
+    this.#isReplaying = true
+    const batches = pull.early.filter(({ epoch }) => epoch === page.epoch)
+    const hasGap = batches.some((batch) => this.apply(batch) === 'gap')
+    this.#isReplaying = false
+    return !hasGap
   }
 
   #takeEntry(pull: Pull, entry: StateEntry, sequence: number): void {

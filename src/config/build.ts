@@ -61,6 +61,7 @@ export function buildConfig(
       sip: {
         asterisk: asterisk.sip.asterisk,
         listen: asterisk.sip.listen,
+        transport: asterisk.sip.transport,
         resource: asterisk.sip.resource,
         password: files.sipPassword,
         insecure: asterisk.sip.insecure,

@@ -51,6 +51,8 @@ export interface SipConfig {
   /** Where Asterisk publishes to. */
   readonly listen: HostPort
   /** User part, endpoint, auth user and publication name on both sides. */
+  /** By which Asterisk is given states; it takes both at the same address. */
+  readonly transport: 'udp' | 'tcp'
   readonly resource: string
   readonly password: Secret
   /** Was it said that one of the addresses may be off loopback? */

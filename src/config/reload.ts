@@ -85,6 +85,7 @@ function describe(config: Config): Map<string, string> {
     'asterisk.console': asterisk.console,
     'asterisk.sip.asterisk': asterisk.sip.asterisk,
     'asterisk.sip.listen': asterisk.sip.listen,
+    'asterisk.sip.transport': asterisk.sip.transport,
     'asterisk.sip.resource': asterisk.sip.resource,
     'asterisk.sip.insecure': asterisk.sip.insecure,
     'share.device_state.publish': share.device_state.publish,

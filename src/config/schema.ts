@@ -77,6 +77,7 @@ export const settingsSchema = section({
     sip: section({
       asterisk: address().prefault(defaults.sipAsterisk),
       listen: address().prefault(defaults.sipListen),
+      transport: oneOf(['udp', 'tcp']).default('udp'),
       resource: text("must be a name of letters, digits and '._-'", (value) =>
         /^[\w.-]{1,64}$/.test(value) ? value : undefined,
       ).default('hintbridge'),

@@ -54,6 +54,7 @@ class Trial {
     this.#edge = new SipEdge({
       asterisk: sip.asterisk,
       listen: sip.listen,
+      isTcpWanted: sip.transport === 'tcp',
       resource: sip.resource,
       password: sip.password.reveal(),
       allowNonLoopback: sip.insecure,

@@ -1,6 +1,6 @@
 /** The SIP user agent: one peer, transactions and dispatch. Source: RFC 3261 section 8. */
 import { randomBytes } from 'node:crypto'
-import type { Clock } from './clock.js'
+import type { Clock, Timer } from './clock.js'
 import {
   bracketed,
   parseMessage,
@@ -47,9 +47,12 @@ interface Connected {
   readonly local: HostPort
   /** In doubt after a loss: what went there may still be read, and must not come behind what goes by another way. */
   standing: 'unproven' | 'used' | 'in doubt'
-  /** Did a datagram come while it is in doubt? */
-  isPeerHeard: boolean
+  /** Runs while it is in doubt and the peer is heard. */
+  patience?: Timer
 }
+
+/** A peer that goes on reads what waits there within ms; one that another way leads to again may not for minutes. */
+const patienceMs = 4_000
 
 /**
  * Sends requests to one peer, and answers its requests. Those come as datagrams; its own go by a connection where the peer
@@ -84,6 +87,7 @@ export class SipAgent {
 
   /** Ends what is under way, then closes the transports. */
   async stop(): Promise<void> {
+    this.connected?.patience?.cancel()
     this.connected = undefined
     this.ports.stream.close()
     this.clients.abandonAll('the bridge stops')
@@ -103,7 +107,6 @@ export class SipAgent {
       return
     }
     this.connected.standing = 'in doubt'
-    this.connected.isPeerHeard = false
     this.prove(this.connected)
   }
 
@@ -115,7 +118,7 @@ export class SipAgent {
     } else if (local) {
       ports.stream.connect(local.host, {
         onOpen: (end) => {
-          this.connected = { local: end, standing: 'unproven', isPeerHeard: false }
+          this.connected = { local: end, standing: 'unproven' }
           this.prove(this.connected)
         },
         onMessage: (message) => this.receiveAnswer(message),
@@ -125,25 +128,26 @@ export class SipAgent {
   }
 
   private prove(connected: Connected): void {
-    const { isPeerHeard } = connected
     this.send(this.ports.ping(), this.connection, ({ type }) => {
       if (this.connected !== connected) return
       if (type === 'response' && connected.standing !== 'used') {
+        connected.patience?.cancel()
+        delete connected.patience
         connected.standing = 'used'
         this.ports.onConnected()
       } else if (type === 'timeout') {
-        const mayBeStopped = connected.standing === 'in doubt' && !isPeerHeard
-        if (!mayBeStopped) this.disconnect('no answer came within 32 s')
-        else if (!connected.isPeerHeard) this.prove(connected)
+        if (connected.standing === 'in doubt') this.prove(connected)
+        else this.disconnect('no answer came within 32 s')
       }
     })
   }
 
   private disconnect(reason: string): void {
-    const wasUsed = this.connected !== undefined && this.connected.standing !== 'unproven'
+    const { connected } = this
     this.connected = undefined
+    connected?.patience?.cancel()
     this.ports.stream.close()
-    if (wasUsed) this.ports.onDisconnected(reason)
+    if (connected && connected.standing !== 'unproven') this.ports.onDisconnected(reason)
     // What is sent in their place goes as a datagram.
     this.clients.abandonAll(`the TCP connection to Asterisk is over: ${reason}`, this.connection)
   }
@@ -195,11 +199,10 @@ export class SipAgent {
   private receive(datagram: Buffer): void {
     const { connected } = this
     if (connected?.standing === 'in doubt') {
-      // It sends again what it does not see answered. From now on it has time to answer by the connection.
-      if (!connected.isPeerHeard) {
-        connected.isPeerHeard = true
-        this.prove(connected)
-      }
+      // It sends again what it does not see answered.
+      connected.patience ??= this.ports.clock.after(patienceMs, () =>
+        this.disconnect('Asterisk is heard, but not there'),
+      )
       return
     }
     // Keep-alives of RFC 5626 are empty lines.
@@ -211,12 +214,13 @@ export class SipAgent {
     else this.take(message)
   }
 
-  /** By the connection come answers only: Asterisk's own requests go to the address in its configuration. */
+  /**
+   * By the connection come answers only: Asterisk's own requests go to the address in its configuration. They are no sign
+   * of life, for without those requests nothing is known of it.
+   */
   private receiveAnswer(octets: Buffer): void {
     const message = this.parse(octets)
-    if (!message) return
-    if (this.connected?.standing === 'used') this.ports.onHeard()
-    if (message.type === 'response') this.clients.receive(message)
+    if (message?.type === 'response') this.clients.receive(message)
   }
 
   private parse(octets: Buffer, refuse?: (request: SipRequest) => void): SipMessage | undefined {

@@ -5,7 +5,7 @@ import type { AsteriskEvent, Failure } from '../../bridge/events.js'
 import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
-import { systemClock, type Clock } from './clock.js'
+import { systemClock, type Clock, type Timer } from './clock.js'
 import { EntityIdQuest } from './entity-id-quest.js'
 import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
@@ -22,6 +22,8 @@ export interface SipEdgeOptions {
   readonly asterisk: HostPort
   /** Where Asterisk publishes to. */
   readonly listen: HostPort
+  /** Is Asterisk to be given states by TCP, where it takes a connection? */
+  readonly isTcpWanted?: boolean
   /** User part of the request URI, endpoint, auth user and publication name, on both sides. */
   readonly resource: string
   /** Of that auth user, in both directions. */
@@ -65,6 +67,8 @@ const defaultLanes = 32
  */
 const pingsToTend = 10
 
+const fenceRetryMs = 1_000
+
 /** Un-publishing may take this long at a stop. */
 const farewellMs = 1_000
 
@@ -77,6 +81,8 @@ export class SipEdge {
   private readonly liveness: Liveness
   private readonly identity: Identity
   private readonly publications = new Map<string, Publication>()
+  /** Those that are to be sent again. */
+  private readonly fences = new Map<Kind, Timer>()
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
@@ -172,6 +178,7 @@ export class SipEdge {
   async stop(): Promise<void> {
     if (this.state !== 'running') return
     this.state = 'stopping'
+    this.forgetFences()
     if (this.liveness.isAlive) await this.removePublications()
     this.state = 'stopped'
     this.liveness.stop()
@@ -210,16 +217,33 @@ export class SipEdge {
   private sendFence(kind: Kind, nonce: number): void {
     const eid = this.entityId
     const { log, count } = this.options
-    const onEnd: OnPublished = (failure) => {
-      if (!failure) return
+    this.fences.get(kind)?.cancel()
+    const fail = (failure: Failure): void => {
       count('failed_fences', { kind })
       log.warn({ kind, nonce, ...failure }, 'failed to send the fence to Asterisk')
     }
-    if (eid !== undefined) {
-      this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), onEnd)
-    } else {
-      onEnd({ condition: 'no-eid', reason: 'the EID is not known yet', isTemporary: true })
+    if (eid === undefined) {
+      fail({ condition: 'no-eid', reason: 'the EID is not known yet', isTemporary: true })
+      return
     }
+    this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), (failure) => {
+      if (!failure) return
+      fail(failure)
+      if (failure.isTemporary && this.liveness.isAlive) this.repeatFence(kind, nonce)
+    })
+  }
+
+  /** By UDP it would be retransmitted; by TCP an overloaded Asterisk answers 503, and a connection may end under it. */
+  private repeatFence(kind: Kind, nonce: number): void {
+    this.fences.set(
+      kind,
+      this.clock.after(fenceRetryMs, () => this.sendFence(kind, nonce)),
+    )
+  }
+
+  private forgetFences(): void {
+    for (const timer of this.fences.values()) timer.cancel()
+    this.fences.clear()
   }
 
   /** Refresh and fence have publications of their own ("control"), so that they never wait behind injections. */
@@ -255,7 +279,11 @@ export class SipEdge {
     if (!this.liveness.isAlive) return
     this.quest.ask()
     // Not their CSeq, which those by the connection share.
-    if (++this.pingCount % pingsToTend === 0) this.agent.tendConnection()
+    if (++this.pingCount % pingsToTend === 0) this.tendConnection()
+  }
+
+  private tendConnection(): void {
+    if (this.options.isTcpWanted) this.agent.tendConnection()
   }
 
   private nextPing(): OutgoingRequest {
@@ -308,7 +336,7 @@ export class SipEdge {
     this.options.health('asterisk')
     this.options.post({ type: 'AsteriskFound' })
     this.quest.restart()
-    this.agent.tendConnection()
+    this.tendConnection()
   }
 
   private lose(reason: string): void {
@@ -318,6 +346,7 @@ export class SipEdge {
     // Whatever refused or was mute is gone.
     this.options.health('asterisk-refuses')
     this.quest.end()
+    this.forgetFences()
     this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
     for (const publication of this.publications.values()) publication.reset(lost(reason))

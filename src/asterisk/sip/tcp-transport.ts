@@ -76,7 +76,7 @@ export class TcpTransport implements StreamTransport {
     this.socket = undefined
     // resetAndDestroy() would wait until it is connected, and `onOpen` be called.
     if (socket?.connecting) socket.destroy()
-    // What was not taken yet is not to come behind what goes by another way.
+    // What this side has not sent yet is not to come behind what goes by another way.
     else socket?.resetAndDestroy()
   }
 }
