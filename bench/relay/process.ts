@@ -1,10 +1,11 @@
 /**
  * The least that anything on a bridge's path does: gives what its Asterisk publishes to its feed, one publish in flight,
- * and injects what the other feed brings, 32 in flight. No table, no checks, no credentials, no retries, no XML parser.
+ * and injects what the other feed brings by TCP, 32 in flight. No table, no checks, no credentials, no retries, no XML parser.
  * Compiled before it runs, as a bridge is.
  */
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
 import { connect } from 'node:tls'
 import type { RelayPlan } from './plan.js'
 
@@ -31,10 +32,6 @@ let isOnline = false
 const sip = createSocket('udp4')
 sip.on('message', (datagram, { port }) => {
   const text = datagram.toString('latin1')
-  if (text.startsWith('SIP/2.0 ')) {
-    answered(text)
-    return
-  }
   const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
     (name) => `${name}: ${header(text, name)}\r\n`,
   )
@@ -45,6 +42,25 @@ sip.on('message', (datagram, { port }) => {
   if (state) publish()
 })
 sip.bind(sipPort, '127.0.0.1')
+
+const injections = connectTcp({ host: '127.0.0.1', port: asteriskPort, noDelay: true })
+let answers = ''
+injections.setEncoding('latin1')
+injections.on('data', (text: string) => {
+  answers += text
+  injections.cork()
+  for (let end = endOfHead(answers); end !== 0; end = endOfHead(answers)) {
+    answered(answers.slice(0, end))
+    answers = answers.slice(end)
+  }
+  injections.uncork()
+})
+
+/** Where the first answer ends, which has no body; 0 where it is not whole. */
+function endOfHead(text: string): number {
+  const at = text.indexOf('\r\n\r\n')
+  return at === -1 ? 0 : at + 4
+}
 
 function header(text: string, name: string): string {
   const start = text.indexOf(`\r\n${name}: `) + name.length + 4
@@ -68,15 +84,13 @@ function inject(): void {
     lane.sequence += 1
     const { callId, sequence, etag } = lane
     const body = `{"type":"devicestate","device":"${device}","state":"${state}","cachable":"1","eid":"${plan.peerEid}"}`
-    sip.send(
+    injections.write(
       `PUBLISH sip:mesh@127.0.0.1:${asteriskPort} SIP/2.0\r\n` +
-        `Via: SIP/2.0/UDP 127.0.0.1:${sipPort};rport;branch=z9hG4bK${callId}-${sequence}\r\n` +
+        `Via: SIP/2.0/TCP 127.0.0.1:${sipPort};rport;branch=z9hG4bK${callId}-${sequence}\r\n` +
         `From: <sip:mesh@127.0.0.1>;tag=relay\r\nTo: <sip:mesh@127.0.0.1>\r\nCall-ID: ${callId}\r\n` +
         `CSeq: ${sequence} PUBLISH\r\nMax-Forwards: 70\r\nEvent: asterisk-devicestate\r\nExpires: 3600\r\n` +
         (etag === '' ? '' : `SIP-If-Match: ${etag}\r\n`) +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-      asteriskPort,
-      '127.0.0.1',
     )
   }
 }
@@ -137,7 +151,9 @@ function takeStanzas(): void {
       for (const [, device, state] of stanza.matchAll(/<state id='([^']*)'>([^<]*)</g)) {
         toInject.set(device ?? '', state ?? '')
       }
+      injections.cork()
       inject()
+      injections.uncork()
     } else if (stanza.includes("id='publish'")) {
       isPublishing = false
       publish()
