@@ -47,6 +47,8 @@ interface Connected {
   readonly local: HostPort
   /** In doubt after a loss: what went there may still be read, and must not come behind what goes by another way. */
   standing: 'unproven' | 'used' | 'in doubt'
+  /** How many answers came by it. */
+  answers: number
   /** Runs while it is in doubt and the peer is heard. */
   patience?: Timer
 }
@@ -118,7 +120,7 @@ export class SipAgent {
     } else if (local) {
       ports.stream.connect(local.host, {
         onOpen: (end) => {
-          this.connected = { local: end, standing: 'unproven' }
+          this.connected = { local: end, standing: 'unproven', answers: 0 }
           this.prove(this.connected)
         },
         onMessage: (message) => this.receiveAnswer(message),
@@ -127,7 +129,13 @@ export class SipAgent {
     }
   }
 
+  /** Does the peer still have to answer by the connection? An Asterisk that boots takes one, and drops what comes there. */
+  get isConnectionUnproven(): boolean {
+    return this.connected?.standing === 'unproven'
+  }
+
   private prove(connected: Connected): void {
+    const answersBefore = connected.answers
     this.send(this.ports.ping(), this.connection, ({ type }) => {
       if (this.connected !== connected) return
       if (type === 'response' && connected.standing !== 'used') {
@@ -137,7 +145,7 @@ export class SipAgent {
         this.ports.onConnected()
       } else if (type === 'timeout') {
         if (connected.standing === 'in doubt') this.prove(connected)
-        else this.disconnect('no answer came within 32 s')
+        else if (connected.answers === answersBefore) this.disconnect('no answer came within 32 s')
       }
     })
   }
@@ -220,7 +228,9 @@ export class SipAgent {
    */
   private receiveAnswer(octets: Buffer): void {
     const message = this.parse(octets)
-    if (message?.type === 'response') this.clients.receive(message)
+    if (message?.type !== 'response') return
+    if (this.connected) this.connected.answers += 1
+    this.clients.receive(message)
   }
 
   private parse(octets: Buffer, refuse?: (request: SipRequest) => void): SipMessage | undefined {

@@ -81,8 +81,8 @@ export class SipEdge {
   private readonly liveness: Liveness
   private readonly identity: Identity
   private readonly publications = new Map<string, Publication>()
-  /** Those that are to be sent again. */
-  private readonly fences = new Map<Kind, Timer>()
+  /** The last of each kind, and when it is sent again. */
+  private readonly fences = new Map<Kind, { again?: Timer }>()
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
@@ -217,7 +217,9 @@ export class SipEdge {
   private sendFence(kind: Kind, nonce: number): void {
     const eid = this.entityId
     const { log, count } = this.options
-    this.fences.get(kind)?.cancel()
+    this.fences.get(kind)?.again?.cancel()
+    const fence: { again?: Timer } = {}
+    this.fences.set(kind, fence)
     const fail = (failure: Failure): void => {
       count('failed_fences', { kind })
       log.warn({ kind, nonce, ...failure }, 'failed to send the fence to Asterisk')
@@ -229,26 +231,25 @@ export class SipEdge {
     this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), (failure) => {
       if (!failure) return
       fail(failure)
-      if (failure.isTemporary && this.liveness.isAlive) this.repeatFence(kind, nonce)
+      // By UDP it would be retransmitted; by TCP an overloaded Asterisk answers 503, and a connection may end under it.
+      const isLast = this.fences.get(kind) === fence
+      if (!failure.isTemporary || !isLast || !this.isServing) return
+      fence.again = this.clock.after(fenceRetryMs, () => this.sendFence(kind, nonce))
     })
   }
 
-  /** By UDP it would be retransmitted; by TCP an overloaded Asterisk answers 503, and a connection may end under it. */
-  private repeatFence(kind: Kind, nonce: number): void {
-    this.fences.set(
-      kind,
-      this.clock.after(fenceRetryMs, () => this.sendFence(kind, nonce)),
-    )
+  private forgetFences(): void {
+    for (const { again } of this.fences.values()) again?.cancel()
+    this.fences.clear()
   }
 
-  private forgetFences(): void {
-    for (const timer of this.fences.values()) timer.cancel()
-    this.fences.clear()
+  private get isServing(): boolean {
+    return this.state === 'running' && this.liveness.isAlive
   }
 
   /** Refresh and fence have publications of their own ("control"), so that they never wait behind injections. */
   private publish(use: string, kind: Kind, body: string, onEnd: OnPublished): void {
-    if (this.state !== 'running' || !this.liveness.isAlive) {
+    if (!this.isServing) {
       onEnd(lost('Asterisk does not answer'))
       return
     }
@@ -279,7 +280,8 @@ export class SipEdge {
     if (!this.liveness.isAlive) return
     this.quest.ask()
     // Not their CSeq, which those by the connection share.
-    if (++this.pingCount % pingsToTend === 0) this.tendConnection()
+    const isDue = ++this.pingCount % pingsToTend === 0
+    if (isDue || this.agent.isConnectionUnproven) this.tendConnection()
   }
 
   private tendConnection(): void {
