@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { SipMessage } from '../../../src/asterisk/sip/message.js'
 import { startEdge } from './started-edge.js'
-import { deviceBody, peerEid, publishOf, type FakeStream, type FakeTransport } from './support.js'
+import {
+  deviceBody,
+  ownEid,
+  peerEid,
+  publishOf,
+  type FakeStream,
+  type FakeTransport,
+} from './support.js'
 
 const entry = { kind: 'device_state', id: 'PJSIP/1', state: 'INUSE', cachable: true } as const
 const byUdp = /^SIP\/2\.0\/UDP 127\.0\.0\.1:5070;rport;branch=z9hG4bK/
@@ -47,6 +54,23 @@ async function startConnected() {
   wire.answer(wire.takePing(), 200)
   return started
 }
+
+describe('a bridge that is to give states by UDP', () => {
+  it('asks for no connection, neither when Asterisk is found nor later', async () => {
+    const { stream, wire, clock, edge, hello } = await startEdge({
+      entityId: ownEid,
+      isTcpWanted: false,
+    })
+    hello()
+    for (let pings = 0; pings < 40; pings++) {
+      clock.pass(500)
+      wire.answer(wire.takePing(), 200)
+    }
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    expect(via(wire.takePublish())).toMatch(byUdp)
+    expect(stream.askedFrom).toEqual([])
+  })
+})
 
 describe('an Asterisk that takes no connection', () => {
   it('is given states as datagrams, and asked for one every 5 s', async () => {
@@ -139,14 +163,31 @@ describe('an Asterisk that answers by a connection', () => {
     expect(stream.take()).toEqual([])
   })
 
-  it('is not lost while it answers there, if no datagram comes', async () => {
-    const { stream, clock, inject, events } = await startConnected()
-    for (let round = 0; round < 3; round++) {
-      clock.pass(10_000)
-      inject()
-      stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+  it('is lost when 24 OPTIONS were not answered as datagrams, 12 s, though it answers there', async () => {
+    const { stream, inject, live, events } = await startConnected()
+    live(12_000, stream)
+    inject()
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 0 }])
+    live(500, stream)
+    expect(events.slice(1)).toEqual([
+      { type: 'AsteriskLost', reason: 'no answer to OPTIONS for 12 s' },
+    ])
+  })
+
+  it('is lost once where its UDP port refuses, and stays so however often it answers there', async () => {
+    const { stream, wire, clock, events, inject } = await startConnected()
+    wire.refuse()
+    for (let round = 0; round < 60; round++) {
+      for (const ping of stream.takeRequests('OPTIONS')) stream.answer(ping, 200)
+      clock.pass(500)
+      wire.refuse()
     }
-    expect(events).toEqual(Array(3).fill({ type: 'InjectionAnswered', lane: 0 }))
+    expect(events).toEqual([{ type: 'AsteriskLost', reason: 'ECONNREFUSED' }])
+    wire.answer(wire.takePing(), 200)
+    expect(events.slice(1)).toEqual([{ type: 'AsteriskFound' }])
+    inject()
+    expect(via(stream.takePublish())).toMatch(byTcp)
   })
 
   it('has what it publishes, which comes as datagrams, answered by datagrams', async () => {
@@ -323,20 +364,31 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
     expect(via(wire.takePublish())).toMatch(byUdp)
   })
 
-  it('and then only heard by datagrams for 32 s has the connection given up, and is found', async () => {
+  it('and then heard by datagrams but not there for 4 s has the connection given up, and is found', async () => {
     const { clock, wire, stream, events, live, logged } = await startInDoubt()
-    // Late in the 32 s that it was given first: it may have gone on only now.
+    // However long nothing was heard: it may have gone on only now.
     clock.pass(31_000)
     wire.take()
     live(500, wire)
-    live(31_500, wire)
+    live(3_500, wire)
     expect(stream.state).toBe('open')
-    expect(stream.takeRequests('OPTIONS')).toHaveLength(1)
     expect(events).toEqual([])
     live(500, wire)
     expect(events).toEqual([{ type: 'AsteriskFound' }])
     expect(stream.askedFrom).toHaveLength(2)
     expect(logged).toContain('Asterisk is given states by UDP')
+  })
+
+  it('and answers there within 4 s keeps the connection', async () => {
+    const { wire, stream, events, proof, live } = await startInDoubt()
+    live(500, wire)
+    live(3_500, wire)
+    stream.answer(proof, 200)
+    live(500, wire, stream)
+    expect(events).toEqual([{ type: 'AsteriskFound' }])
+    live(10_000, wire, stream)
+    expect(events).toHaveLength(1)
+    expect(stream.askedFrom).toHaveLength(1)
   })
 
   it('keeps the connection while nothing is heard at all, however long, and is asked there every 32 s', async () => {
@@ -377,6 +429,15 @@ describe('a bridge that stops', () => {
     await stopped
     expect(stream.state).toBe('closed')
     expect(wire.isOpen).toBe(false)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('waits no longer for a connection in doubt', async () => {
+    const { edge, wire, clock, live } = await startConnected()
+    clock.pass(12_500)
+    wire.take()
+    live(500, wire)
+    await edge.stop()
     expect(clock.pending).toBe(0)
   })
 
