@@ -121,7 +121,7 @@ ${options.extra ?? ''}
 
 /** As shipped; a server with limits keeps Prosody's defaults, as read size is how coarse its limit is. */
 const swiftNetwork = `network_default_read_size = 65536
-network_settings = { nagle = false, opportunistic_writes = true }`
+network_settings = { nagle = false }`
 
 const sqlStore = `storage = "sql"
   sql = { driver = "SQLite3", database = "prosody.sqlite" }`

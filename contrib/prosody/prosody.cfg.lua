@@ -24,7 +24,7 @@ unlimited_jids = bridges
 
 -- By default a change waits for the client's ACK of the one before, and after each 4 kB read Prosody sleeps 1 ms.
 network_default_read_size = 65536
-network_settings = { nagle = false, opportunistic_writes = true }
+network_settings = { nagle = false }
 
 VirtualHost (domain)
 
