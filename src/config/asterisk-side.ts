@@ -21,7 +21,7 @@ export function renderAsteriskSide({ resource, password, asterisk, listen }: Ast
   const own = `sip:${resource}@${formatHostPort(asterisk)}`
   return `; ${resource}: the Asterisk side of hintbridge, written by 'hintbridge init'. This file holds a secret.
 ; pjsip.conf needs one line, below its transports:   #include pjsip_hintbridge.conf
-; Needs a UDP transport on ${formatHostPort(asterisk)} (0.0.0.0 will do; a TCP transport there is used too) and the modules
+; Needs a UDP transport on ${formatHostPort(asterisk)} (0.0.0.0 will do) and the modules
 ; res_pjsip_pubsub.so, res_pjsip_outbound_publish.so and res_pjsip_publish_asterisk.so.
 
 ; Whom the bridge is to Asterisk: found by the user part of its From header. It can place no call (the context is empty)

@@ -50,6 +50,7 @@ describe('a configuration', () => {
         sip: {
           asterisk: { host: '127.0.0.1', port: 5060 },
           listen: { host: '127.0.0.1', port: 5070 },
+          transport: 'udp',
           resource: 'hintbridge',
         },
       },
@@ -78,13 +79,17 @@ describe('a configuration', () => {
     const config = load(`
 trust: [pbx-a@example.org]
 xmpp: { service: ['xmpp://[::1]:5222', 'xmpps://b.example.org'], jid: PBX-A@Example.org }
-asterisk: { eid: 2:0:0:0:0:A, console: [docker, exec, pbx, asterisk], sip: { asterisk: '[::1]:5060', listen: '[::1]:5070' } }
+asterisk:
+  eid: 2:0:0:0:0:A
+  console: [docker, exec, pbx, asterisk]
+  sip: { asterisk: '[::1]:5060', listen: '[::1]:5070', transport: tcp }
 `)
     expect(config.xmpp.services).toEqual(['xmpp://[::1]:5222', 'xmpps://b.example.org'])
     expect(config.xmpp.jid).toBe('pbx-a@example.org')
     expect(config.asterisk.eid).toBe('02:00:00:00:00:0a')
     expect(config.asterisk.console).toEqual(['docker', 'exec', 'pbx', 'asterisk'])
     expect(config.asterisk.sip.listen).toEqual({ host: '::1', port: 5070 })
+    expect(config.asterisk.sip.transport).toBe('tcp')
   })
 
   it('reports every problem at once, each with its path, line, bad value and what to do', () => {
@@ -129,6 +134,17 @@ log: { level: loud }
     expect(problems.find(({ path }) => path === 'http.listen')?.message).toMatch(
       /not a loopback address.*set http.password_file/,
     )
+  })
+
+  it('names the transports that there are, where it is given another', () => {
+    expect(problemsOf(`${least}\nasterisk: { sip: { transport: sctp } }`)).toEqual([
+      {
+        path: 'asterisk.sip.transport',
+        line: 5,
+        value: 'sctp',
+        message: 'must be one of udp, tcp',
+      },
+    ])
   })
 
   it('prints its problems one a line', () => {

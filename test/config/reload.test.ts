@@ -50,6 +50,15 @@ http: { listen: '127.0.0.1:9596' }
     expect(config.xmpp.password.reveal()).toBe('new-pw')
   })
 
+  it('leaves the transport to Asterisk to a restart', () => {
+    const fresh = load('asterisk: { sip: { transport: tcp } }')
+    expect(planReload(load(''), fresh)).toMatchObject({
+      config: { asterisk: { sip: { transport: 'udp' } } },
+      applied: [],
+      restartNeeded: ['asterisk.sip.transport'],
+    })
+  })
+
   it('leaves a new HTTP password, or none, to a restart', () => {
     const [without, first, second] = [
       '',

@@ -46,8 +46,9 @@ ${
     ? "  # eid: 02:00:00:00:00:0a # learnt from Asterisk; 'core show settings' shows it\n"
     : `  eid: ${scalar(text.eid)}\n`
 }  sip:
-    asterisk: ${scalar(text.asterisk)} # where Asterisk listens (UDP, or UDP and TCP)
+    asterisk: ${scalar(text.asterisk)} # where Asterisk listens (UDP)
     listen: ${scalar(text.listen)} # where Asterisk publishes to
+    # transport: tcp # where Asterisk has a TCP transport on that address too: 'States by TCP' in docs/operations.md
     resource: ${scalar(text.resource)} # the bridge's name in pjsip_hintbridge.conf
     password_file: ${scalar(text.sipPasswordFile)}
 ${text.isSipInsecure === true ? '    insecure: true # SIP may leave the loopback, where nothing is encrypted\n' : ''}
