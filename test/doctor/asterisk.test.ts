@@ -157,8 +157,11 @@ describe('the transports', () => {
     return `Transport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n====\n\n${lines.join('')}\nObjects found: ${transports.length}`
   }
   const udp = ['udp', '127.0.0.1:5060'] as const
-  const judge = (...transports: Parameters<typeof show>) =>
-    judgeTransports(show(...transports), asterisk)
+  const judgeSet = (transport: 'udp' | 'tcp', ...transports: Parameters<typeof show>) =>
+    judgeTransports(show(...transports), { asterisk, transport }).map(
+      ({ severity, text, remedy }) => [severity, text, remedy],
+    )
+  const judge = (...transports: Parameters<typeof show>) => judgeSet('udp', ...transports)
 
   it.each([
     ['udp', '127.0.0.1:5060', 'ok'],
@@ -168,40 +171,64 @@ describe('the transports', () => {
     ['udp', '0.0.0.0:5160', 'broken'],
     ['tcp', '0.0.0.0:5060', 'broken'],
   ])('%s on %s is %s', (type, bind, severity) => {
-    expect(judge([type, bind])[0]?.severity).toBe(severity)
+    expect(judge([type, bind])[0]?.[0]).toBe(severity)
   })
 
   it('have those named that are there, where the one for UDP is not', () => {
-    expect(judge(['tcp', '0.0.0.0:5060'], ['udp', '0.0.0.0:5160'])[0]?.text).toBe(
+    expect(judge(['tcp', '0.0.0.0:5060'], ['udp', '0.0.0.0:5160'])[0]?.[1]).toBe(
       'Asterisk has no UDP transport on 127.0.0.1:5060; it has tcp 0.0.0.0:5060, udp 0.0.0.0:5160',
     )
   })
 
-  it.each(['127.0.0.1:5060', '0.0.0.0:5060'])('give states by TCP with one on %s', (bind) => {
-    expect(judge(['tcp', bind], udp)).toEqual([
-      {
-        check: 'asterisk-endpoint',
-        severity: 'ok',
-        text: 'Asterisk listens on 127.0.0.1:5060 (UDP and TCP) and is given states by TCP',
-      },
+  it.each(['127.0.0.1:5060', '0.0.0.0:5060'])(
+    'are used both where tcp is set, one on %s',
+    (bind) => {
+      expect(judgeSet('tcp', ['tcp', bind], udp)).toEqual([
+        [
+          'ok',
+          'Asterisk listens on 127.0.0.1:5060 (UDP and TCP), is given states by TCP',
+          undefined,
+        ],
+      ])
+    },
+  )
+
+  it('have the one for TCP pointed out where udp is set', () => {
+    expect(judge(udp, ['tcp', '0.0.0.0:5060'])).toEqual([
+      ['ok', 'Asterisk listens on 127.0.0.1:5060 (UDP and TCP), is given states by UDP', undefined],
+      [
+        'note',
+        'by TCP the states of others would cost Asterisk half',
+        'set asterisk.sip.transport to tcp and restart the bridge',
+      ],
     ])
   })
 
-  it.each([
+  describe.each([
     ['tcp', '0.0.0.0:5061'],
     ['tcp', '192.0.2.1:5060'],
     ['tls', '127.0.0.1:5060'],
-  ])('give states by UDP with %s on %s, and note what TCP would save', (type, bind) => {
-    const [way, saving, ...others] = judge(udp, [type, bind])
-    expect([way?.severity, way?.text]).toEqual([
+  ])('with %s on %s have none for TCP', (...elsewhere) => {
+    const given = [
       'ok',
-      'Asterisk listens on 127.0.0.1:5060 (UDP) and is given states by UDP',
-    ])
-    expect([saving?.severity, saving?.remedy]).toEqual([
-      'note',
-      expect.stringContaining("'States by TCP' in docs/operations.md"),
-    ])
-    expect(others).toEqual([])
+      'Asterisk listens on 127.0.0.1:5060 (UDP), is given states by UDP',
+      undefined,
+    ]
+
+    it('which is as it should be where udp is set', () => {
+      expect(judge(udp, elsewhere)).toEqual([given])
+    })
+
+    it('which is a warning where tcp is set, as another could take its place', () => {
+      expect(judgeSet('tcp', udp, elsewhere)).toEqual([
+        given,
+        [
+          'warning',
+          'asterisk.sip.transport is tcp, but Asterisk has no TCP transport on 127.0.0.1:5060: another program could take that port, and be given states',
+          expect.stringMatching(/^set it to udp and restart the bridge; .*'States by TCP' in docs/),
+        ],
+      ])
+    })
   })
 })
 

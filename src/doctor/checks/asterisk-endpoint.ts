@@ -15,7 +15,7 @@ export const asteriskEndpointCheck: Check = {
     const { resource } = sip
     const ask = (command: string): Promise<string> => askOwnConsole(context, command)
     return [
-      ...judgeTransports(await ask('pjsip show transports'), sip.asterisk),
+      ...judgeTransports(await ask('pjsip show transports'), sip),
       judgeEndpoint(await ask(`pjsip show endpoint ${resource}`), resource),
       ...judgePassword(await ask(`pjsip show auth ${resource}`), sip),
       ...judgeIdentifiers(
@@ -27,12 +27,15 @@ export const asteriskEndpointCheck: Check = {
   },
 }
 
-/** The findings on `pjsip show transports`. */
-export function judgeTransports(output: string, asterisk: HostPort): Finding[] {
+/** The findings on `pjsip show transports`: is there what the bridge is set to use, or what it could? */
+export function judgeTransports(
+  output: string,
+  { asterisk, transport }: Pick<SipConfig, 'asterisk' | 'transport'>,
+): Finding[] {
   const transports = transportsOf(output)
   const where = formatHostPort(asterisk)
   const isThere = (type: string): boolean =>
-    transports.some((transport) => transport.type === type && isOn(transport.bind, asterisk))
+    transports.some((each) => each.type === type && isOn(each.bind, asterisk))
   if (!isThere('udp')) {
     const others = transports.map(({ type, bind }) => `${type} ${bind}`).join(', ')
     return [
@@ -42,16 +45,21 @@ export function judgeTransports(output: string, asterisk: HostPort): Finding[] {
       ),
     ]
   }
-  if (isThere('tcp')) {
-    return [findings.ok(`Asterisk listens on ${where} (UDP and TCP) and is given states by TCP`)]
-  }
-  return [
-    findings.ok(`Asterisk listens on ${where} (UDP) and is given states by UDP`),
-    findings.note(
-      `by TCP the states of others would cost Asterisk half`,
-      `add a TCP transport on ${where} if that matters here; first see 'States by TCP' in docs/operations.md, for trunks may follow`,
-    ),
-  ]
+  const [isTcpThere, isTcpSet] = [isThere('tcp'), transport === 'tcp']
+  const way = isTcpThere && isTcpSet ? 'TCP' : 'UDP'
+  const listens = isTcpThere ? 'UDP and TCP' : 'UDP'
+  const given = findings.ok(`Asterisk listens on ${where} (${listens}), is given states by ${way}`)
+  if (isTcpThere === isTcpSet) return [given]
+  const advice = isTcpSet
+    ? findings.warning(
+        `asterisk.sip.transport is tcp, but Asterisk has no TCP transport on ${where}: another program could take that port, and be given states`,
+        `set it to udp and restart the bridge; or add that transport, but first see 'States by TCP' in docs/operations.md, for trunks may follow`,
+      )
+    : findings.note(
+        'by TCP the states of others would cost Asterisk half',
+        'set asterisk.sip.transport to tcp and restart the bridge',
+      )
+  return [given, advice]
 }
 
 interface AsteriskTransport {
