@@ -62,6 +62,7 @@ export async function startHintbridge({ scratch }: PairOptions, server: XmppServ
       account: { user: `pbx-${side}`, password: `secret-pbx-${side}` },
       name: `hintbridge-${server.kind}-${side}`,
       eid: `02:00:00:00:${server.kind === 'prosody' ? '01' : '02'}:0${side}`,
+      settings: { 'asterisk.sip.transport': 'tcp' },
     })
   const [one, two] = await both(start)
   await Promise.all([one.awaitReady(1), two.awaitReady(1)])

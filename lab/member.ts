@@ -53,7 +53,10 @@ export async function createMember(options: MemberOptions): Promise<Member> {
     ],
     { HINTBRIDGE_XMPP_PASSWORD: account.password },
   )
-  changeSettings(configFile, { name: options.name, ...options.settings })
+  // What runs around both servers so runs by both ways: by TCP around Prosody, by UDP, as by default, around ejabberd.
+  const transport = server.kind === 'prosody' ? 'tcp' : 'udp'
+  const settings = { name: options.name, 'asterisk.sip.transport': transport, ...options.settings }
+  changeSettings(configFile, settings)
   const hintbridgeConf = readFileSync(asteriskFile, 'utf8')
   const asterisk = await createAsterisk({ ...options, sipPort, hintbridgeConf })
   changeSettings(configFile, { 'asterisk.console': asterisk.consoleFile })

@@ -42,7 +42,7 @@ async function joinStates(site: Site, states: number, name: string): Promise<Joi
     ...{ scratch, server, account: joiner },
     name: `join-${server.kind}-${name}`,
     eid: '02:00:00:00:05:0a',
-    settings: { trust: [`*@${server.domain}`] },
+    settings: { trust: [`*@${server.domain}`], 'asterisk.sip.transport': 'tcp' },
   })
   try {
     await member.asterisk.start()

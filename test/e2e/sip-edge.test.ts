@@ -74,6 +74,7 @@ class Observed {
       ...ends,
       resource: 'hintbridge',
       password,
+      isTcpWanted: true,
       onEntityIdLearnt: (learnt) => this.learnt.push(learnt),
       onEntityIdMoved: silent,
       health: silent,

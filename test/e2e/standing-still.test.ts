@@ -1,4 +1,5 @@
 /** An Asterisk that stands still longer than its bridge waits, and goes on: what it had not read yet must not come last. */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../../lab/cluster.js'
 import type { Member } from '../../lab/member.js'
@@ -18,7 +19,11 @@ describe('an Asterisk that is stopped for longer than 12 s', () => {
     cluster = await startCluster({
       label: 'standing-still',
       startServer: startProsody,
-      members: { a: {}, b: {}, c: { isUdpOnly: true } },
+      members: {
+        a: {},
+        b: { settings: { 'asterisk.sip.transport': 'tcp' } },
+        c: { settings: { 'asterisk.sip.transport': 'udp' } },
+      },
     })
     a = cluster.member('a')
     stopped = [cluster.member('b'), cluster.member('c')]
@@ -29,6 +34,8 @@ describe('an Asterisk that is stopped for longer than 12 s', () => {
   async function setAll(state: DeviceState): Promise<void> {
     for (const device of devices) await a.asterisk.setDevice(device, state)
   }
+
+  const isByTcp = (log: string): boolean => log.includes('"msg":"Asterisk is given states by TCP"')
 
   const signalAll = (signal: NodeJS.Signals): void =>
     stopped.forEach(({ asterisk }) => asterisk.running.signal(signal))
@@ -61,5 +68,10 @@ describe('an Asterisk that is stopped for longer than 12 s', () => {
     }
     await a.asterisk.setDevice('Custom:d0', 'BUSY')
     await Promise.all(stopped.map(({ asterisk }) => asterisk.awaitDeviceState('Custom:d0', 'BUSY')))
+    // Both Asterisks have a TCP transport; it is the setting that decides.
+    expect(stopped.map(({ logFile }) => isByTcp(readFileSync(logFile, 'utf8')))).toEqual([
+      true,
+      false,
+    ])
   })
 })
