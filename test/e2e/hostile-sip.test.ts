@@ -131,7 +131,10 @@ describe('hostile SIP on the loopback', () => {
     cluster = await startCluster({
       label: 'hostile-sip',
       startServer: startProsody,
-      members: { a: { phones: [phone] }, b: {} },
+      members: {
+        a: { phones: [phone], settings: { 'asterisk.sip.transport': 'tcp' } },
+        b: {},
+      },
     })
     a = cluster.member('a')
     b = cluster.member('b')
