@@ -115,6 +115,20 @@ describe('an Asterisk that takes a connection and answers nothing there', () => 
     expect(logged).toEqual(['Asterisk answers'])
   })
 
+  it('at first is asked there every 500 ms, for one that boots takes it and drops what comes', async () => {
+    const { stream, wire, live, inject } = await startFound()
+    stream.accept()
+    stream.take()
+    live(500, wire)
+    expect(stream.takeRequests('OPTIONS')).toHaveLength(1)
+    live(500, wire)
+    stream.answer(stream.takePing(), 200)
+    live(500, wire)
+    expect(stream.takeRequests('OPTIONS')).toEqual([])
+    inject()
+    expect(via(stream.takePublish())).toMatch(byTcp)
+  })
+
   it('and is lost has it ended at once', async () => {
     const { stream, wire, clock, events } = await startFound()
     stream.accept()
@@ -228,6 +242,14 @@ describe('an Asterisk that answers by a connection', () => {
     expect(events).toEqual([])
     inject()
     expect(via(wire.takePublish())).toMatch(byUdp)
+  })
+
+  it('leaves one OPTIONS unanswered and keeps the connection, for it answers others since', async () => {
+    const { stream, wire, live, awaitPing } = await startConnected()
+    awaitPing()
+    live(40_000, wire, stream)
+    expect(stream.askedFrom).toHaveLength(1)
+    expect(stream.state).toBe('open')
   })
 })
 
@@ -389,6 +411,34 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
     live(10_000, wire, stream)
     expect(events).toHaveLength(1)
     expect(stream.askedFrom).toHaveLength(1)
+  })
+
+  it('and is heard, has the next connection left alone when this one ends', async () => {
+    const { wire, stream, live } = await startInDoubt()
+    live(500, wire)
+    stream.end('read ECONNRESET')
+    wire.answer(wire.takePing(), 200)
+    stream.accept()
+    stream.answer(stream.takePing(), 200)
+    live(10_000, wire, stream)
+    expect(stream.state).toBe('open')
+    expect(stream.askedFrom).toHaveLength(2)
+  })
+
+  it('twice has 4 s to answer there each time', async () => {
+    const { clock, wire, stream, proof, live, events } = await startInDoubt()
+    live(500, wire)
+    stream.answer(proof, 200)
+    live(500, wire, stream)
+    clock.pass(12_500)
+    wire.take()
+    live(500, wire)
+    live(3_500, wire)
+    expect(stream.askedFrom).toHaveLength(1)
+    live(500, wire)
+    expect(stream.askedFrom).toHaveLength(2)
+    const told = events.map(({ type }) => type)
+    expect(told).toEqual(['AsteriskFound', 'AsteriskLost', 'AsteriskFound'])
   })
 
   it('keeps the connection while nothing is heard at all, however long, and is asked there every 32 s', async () => {

@@ -180,4 +180,17 @@ describe('a bridge that stops', () => {
     await stopped
     expect(clock.pending).toBe(0)
   })
+
+  it('sends none that it is told to send then', async () => {
+    const { edge, fence, wire, clock } = await start()
+    fence(7)
+    wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
+    const stopped = edge.stop()
+    const removal = wire.takePublish()
+    fence(8)
+    wire.answer(removal, 200)
+    await stopped
+    expect(wire.takeRequests('PUBLISH')).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
 })
