@@ -50,9 +50,9 @@ export interface SipConfig {
   readonly asterisk: HostPort
   /** Where Asterisk publishes to. */
   readonly listen: HostPort
-  /** User part, endpoint, auth user and publication name on both sides. */
-  /** By which Asterisk is given states; it takes both at the same address. */
+  /** By what Asterisk is given states; for the rest it needs UDP at that address in any case. */
   readonly transport: 'udp' | 'tcp'
+  /** User part, endpoint, auth user and publication name on both sides. */
   readonly resource: string
   readonly password: Secret
   /** Was it said that one of the addresses may be off loopback? */
