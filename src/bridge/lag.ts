@@ -12,6 +12,7 @@ const standsMs = 60_000
 export class Lag {
   #openedMs = -Infinity
   #backlog = 0
+  #heldMs = 0
   #lastMs = 0
 
   /** `text` names the remedy; it stays the same while the problem stands. */
@@ -30,18 +31,25 @@ export class Lag {
   opened(): void {
     this.#openedMs = this.context.nowMs
     this.#backlog = 0
+    this.#heldMs = 0
   }
 
   /** So many wait now. */
   waiting(count: number): void {
     this.#backlog = count === 0 ? 0 : Math.max(this.#backlog, count)
+    if (count === 0) this.#heldMs = 0
+  }
+
+  /** One of those was held so long before: it is late, but the other side is not to blame. */
+  held(durationMs: number): void {
+    this.#heldMs = Math.max(this.#heldMs, durationMs)
   }
 
   /** Something that has waited since then was answered. */
   settled(sinceMs: number): void {
     const { nowMs, agenda } = this.context
     this.#lastMs = nowMs - Math.max(sinceMs, this.#openedMs)
-    if (this.#lastMs <= tolerableMs + this.#backlog * msPerWaiting) return
+    if (this.#lastMs <= tolerableMs + this.#heldMs + this.#backlog * msPerWaiting) return
     health(this.context, this.key, 'warning', this.text())
     agenda.set(this.key, nowMs + standsMs, () => health(this.context, this.key, 'warning'))
   }

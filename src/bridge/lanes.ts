@@ -83,6 +83,7 @@ export class Lanes<Target extends { readonly id: string }> {
   enqueue(target: Target, isNews: boolean, sinceMs = this.context.nowMs): void {
     const number = hash(target.id) % this.#lanes.length
     this.#wait(this.#lane(number), target, sinceMs, isNews)
+    this.#lag.held(this.context.nowMs - sinceMs)
     this.#pump(number)
   }
 
