@@ -1,7 +1,7 @@
 /** What `leave` does with the own nodes: it tells that they are gone only where the service has said so (rules 9 and 24). */
 import { describe, expect, it } from 'vitest'
-import { Dialogue, failed } from './harness.js'
-import { device, fullJidOf } from './settings.js'
+import { Dialogue, failed, memberItem, subscribedTo, wordOf } from './harness.js'
+import { device, eidOf, fullJidOf, mailbox } from './settings.js'
 
 /** Leaving, with the deletion of the own nodes sent. */
 function deleting(dialogue = new Dialogue().ready()): Dialogue {
@@ -48,6 +48,50 @@ describe('the own nodes of a member that leaves', () => {
     dialogue.post({ type: 'OwnNodesDeleted', failures: [] })
     expect(dialogue.take('left')).toEqual([])
     dialogue.answerInjections()
+    expect(failures(dialogue)).toEqual([])
+  })
+})
+
+describe('a member that leaves is done when Asterisk has taken back all', () => {
+  /** Peer 2 is being pulled, and what came of it so far is held; what peer 3 has just told is in Asterisk. */
+  const halfPulled = (): Dialogue => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) }).post(subscribedTo(2))
+    dialogue.answerAsk(2).answerPull(2, [])
+    dialogue
+      .joined(3)
+      .batch(2, 3)
+      .answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false })
+    dialogue.batch(3, 2, device('PJSIP/9', 'INUSE'))
+    expect(dialogue.injected()).toEqual([`${eidOf(3)} PJSIP/9 INUSE`])
+    return dialogue
+  }
+
+  /** A peer's 0/0, of which Asterisk is told nothing, then its other counts. */
+  const emptyFirst = (): Dialogue => {
+    const dialogue = new Dialogue().ready()
+    dialogue.joined(2, [mailbox('1@default', 0), mailbox('2@default', 3), mailbox('3@default', 4)])
+    expect(dialogue.injected()).toHaveLength(2)
+    return dialogue
+  }
+
+  it.each<[string, Dialogue, string[]]>([
+    ['a state of an unfinished pull', halfPulled(), [`${eidOf(3)} PJSIP/9 INVALID`]],
+    ['an empty mailbox', emptyFirst(), [`${eidOf(2)} 2@default 0/0`, `${eidOf(2)} 3@default 0/0`]],
+  ])('though %s of which it holds nothing comes first', (_, member, withdrawn) => {
+    const dialogue = member.post({ type: 'LeaveRequested' }).post({ type: 'OwnNodesDeleted' })
+    const withdrawals = dialogue.take('inject')
+    const [last, ...others] = withdrawals
+    for (const { lane } of others) dialogue.post({ type: 'InjectionAnswered', lane })
+    expect(dialogue.take('left')).toEqual([])
+    expect(withdrawals.map(({ eid, entry }) => `${eid} ${wordOf(entry)}`).sort()).toEqual(withdrawn)
+    if (last) dialogue.post({ type: 'InjectionAnswered', lane: last.lane })
+    expect(failures(dialogue)).toEqual([])
+  })
+
+  it('at once where Asterisk was given nothing', () => {
+    const dialogue = new Dialogue().ready().joined(2, [mailbox('1@default', 0)])
+    dialogue.post({ type: 'LeaveRequested' }).post({ type: 'OwnNodesDeleted' })
     expect(failures(dialogue)).toEqual([])
   })
 })

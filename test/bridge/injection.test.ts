@@ -536,6 +536,64 @@ describe('the lanes to Asterisk', () => {
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
   })
 
+  it('wait with a snapshot, but not with what a batch told before its first page came', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post(subscribedTo(2)).answerAsk(2).batch(2, 2, device('PJSIP/2', 'BUSY'))
+    expect(dialogue.injected()).toEqual([])
+    const states = [device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'INUSE')]
+    dialogue.answerPull(2, states, { isLast: false })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/2 BUSY`])
+    dialogue.answerPull(2, [device('PJSIP/3', 'INUSE')], { sequence: 2 })
+    expect(dialogue.injected().sort()).toEqual([`${b} PJSIP/1 INUSE`, `${b} PJSIP/3 INUSE`])
+  })
+
+  it('tell what waited for a snapshot as late from when it came', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post(subscribedTo(2)).answerAsk(2).pass(500)
+    dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false }).pass(1_000)
+    dialogue.answerPull(2, []).pass(500)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INUSE`])
+    expect(dialogue.bridge.overview().injectionLagMs).toBe(1_500)
+  })
+
+  it('tell what another snapshot told anew as late from its first', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post(subscribedTo(2)).answerAsk(2)
+    dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false }).pass(1_000)
+    dialogue.take('pull')
+    // Some are missing before it: the pull starts again.
+    dialogue.batch(2, 9).answerPull(2, [device('PJSIP/1', 'BUSY')], { sequence: 9 }).pass(500)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
+    expect(dialogue.bridge.overview().injectionLagMs).toBe(1_500)
+  })
+
+  it('tell a state of a snapshot that changes while it waits as late from its first', () => {
+    const states = [device('PJSIP/1', 'INUSE'), device('PJSIP/2', 'INUSE')]
+    const dialogue = new Dialogue({ settings: { lanes: 1 } }).ready().joined(2, states)
+    dialogue.pass(700).batch(2, 2, device('PJSIP/2', 'BUSY')).pass(300)
+    const [first] = dialogue.take('inject')
+    expect(first && wordOf(first.entry)).toBe('PJSIP/1 INUSE')
+    dialogue.post({ type: 'InjectionAnswered', lane: 0 })
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/2 BUSY`])
+    expect(dialogue.bridge.overview().injectionLagMs).toBe(1_000)
+  })
+
+  it('blame Asterisk for its own share only of what waited for a snapshot over a slow link', () => {
+    const answeredAfter = (durationMs: number): Dialogue => {
+      const dialogue = new Dialogue().ready([], memberItem(2))
+      dialogue.post(subscribedTo(2)).answerAsk(2)
+      dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false }).pass(5_000)
+      dialogue.pass(durationMs).answerInjections()
+      return dialogue
+    }
+    expect(answeredAfter(2_500).health('injection-lag')).toContain('overloaded')
+    const inTime = answeredAfter(2_000)
+    expect(inTime.health('injection-lag')).toBeUndefined()
+    // Nor does it excuse what comes after.
+    inTime.batch(2, 2, device('PJSIP/1', 'BUSY')).pass(2_500).answerInjections()
+    expect(inTime.health('injection-lag')).toContain('overloaded')
+  })
+
   it('wait no longer than 5 s for a pull over a slow link', () => {
     const dialogue = new Dialogue().ready([], memberItem(2))
     dialogue.post(subscribedTo(2)).answerAsk(2).pass(2_000)

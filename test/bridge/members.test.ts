@@ -748,6 +748,51 @@ describe('a member', () => {
   })
 })
 
+describe('a member whose pull is under way', () => {
+  const states = Array.from({ length: 8 }, (_, index) => device(`PJSIP/${index}`, 'INUSE'))
+  const quickly = { ...settings().liveness, graceMs: 1_000 }
+
+  /** The first page of member 2 came. */
+  const halfPulled = (): Dialogue => {
+    const dialogue = new Dialogue({ settings: { liveness: quickly } }).ready([], memberItem(2))
+    return dialogue.post(subscribedTo(2)).answerAsk(2).answerPull(2, states, { isLast: false })
+  }
+
+  /** The first page of another pull, which tells another state of its device, and more. */
+  const halfPulledAgain = (): Dialogue => {
+    const dialogue = new Dialogue({ settings: { liveness: quickly } }).ready().joined(2, [busy])
+    dialogue.answerInjections()
+    return dialogue.batch(2, 9).answerPull(2, states, { isLast: false, sequence: 9 })
+  }
+
+  const ends: [string, (dialogue: Dialogue) => unknown][] = [
+    ['dies', (dialogue) => presence(dialogue, 2, false).failAsk().pass(1_000)],
+    [
+      'says goodbye',
+      (dialogue) => dialogue.receive({ ...emptyBatch(2, 10), isBye: true }, jidOf(2)),
+    ],
+    ['answers that it leaves', (dialogue) => dialogue.answerPull(2, [], { phase: 'leaving' })],
+    ['is refused', (dialogue) => dialogue.answerPull(2, [], { eid: eidOf(9) })],
+    ['is trusted no more', (dialogue) => dialogue.reload({ isTrusted: () => false })],
+  ]
+
+  it.each(ends)('and that %s gives Asterisk nothing of it', (_, end) => {
+    const dialogue = halfPulled()
+    end(dialogue)
+    expect(life(dialogue)).not.toBe('alive')
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.pass(20_000).injected()).toEqual([])
+    expect(dialogue.bridge.overview()).toMatchObject({ injected: 0, injectionPending: 0 })
+  })
+
+  it.each(ends)('again and that %s has but withdrawn what Asterisk held of it', (_, end) => {
+    const dialogue = halfPulledAgain()
+    end(dialogue)
+    expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+    expect(dialogue.pass(20_000).injected()).toEqual([])
+  })
+})
+
 describe('while the own stream is down', () => {
   it('nobody dies, and a running grace is cancelled (rule 23)', () => {
     const dialogue = presence(joined(), 2, false).failAsk().pass(4_000)

@@ -131,6 +131,28 @@ describe('a pull', () => {
     expect(held.replica.apply(batch(8))).toBe('applied')
   })
 
+  it('says of their changes that they are replayed, not of others (rule 14)', () => {
+    const told: string[] = []
+    const replica = new Replica((entry) =>
+      told.push(`${wordOf(entry)}${replica.isReplaying ? ' replayed' : ''}`),
+    )
+    replica.beginPull()
+    replica.apply(batch(6, device('a', 'BUSY'), gone('b')))
+    replica.takePage(page(5, { a: 'INUSE', b: 'INUSE' }, { isLast: false }))
+    replica.apply(batch(7, device('d', 'BUSY')))
+    replica.takePage(page(6, { c: 'INUSE' }))
+    const ofPages = ['a INUSE', 'b INUSE', 'c INUSE', 'd BUSY']
+    expect(told.toSorted()).toEqual(['a BUSY replayed', ...ofPages, 'gone b replayed'].toSorted())
+  })
+
+  it('starts again where one of those is missing', () => {
+    const held = new Held()
+    held.replica.beginPull()
+    for (const sequence of [6, 9]) held.replica.apply(batch(sequence, device('a', 'BUSY')))
+    expect(held.replica.takePage(page(5, { b: 'INUSE' }, { isLast: false }))).toBe('restart')
+    expect(held.replica.isReplaying).toBe(false)
+  })
+
   it('keeps the latest of very many early batches, the first page being about as new', () => {
     const held = new Held()
     held.replica.beginPull()
@@ -160,7 +182,7 @@ describe('a pull', () => {
   it('starts again where a page does not advance', () => {
     const held = new Held()
     held.replica.beginPull()
-    expect(held.replica.takePage(page(5, {}, { isLast: false }))).toBe('restart')
+    expect(held.replica.takePage(page(5, { b: 'INUSE' }, { isLast: false }))).toBe('restart')
   })
 
   it('that was broken off leaves the table incomplete, whatever epoch and sequence say (rule 15)', () => {
