@@ -562,7 +562,10 @@ describe('the lanes to Asterisk', () => {
     dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { isLast: false }).pass(1_000)
     dialogue.take('pull')
     // Some are missing before it: the pull starts again.
-    dialogue.batch(2, 9).answerPull(2, [device('PJSIP/1', 'BUSY')], { sequence: 9 }).pass(500)
+    dialogue
+      .batch(2, 9)
+      .answerPull(2, [device('PJSIP/1', 'BUSY')], { sequence: 9 })
+      .pass(500)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 BUSY`])
     expect(dialogue.bridge.overview().injectionLagMs).toBe(1_500)
   })
