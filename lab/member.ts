@@ -58,7 +58,8 @@ export async function createMember(options: MemberOptions): Promise<Member> {
   const settings = { name: options.name, 'asterisk.sip.transport': transport, ...options.settings }
   changeSettings(configFile, settings)
   const hintbridgeConf = readFileSync(asteriskFile, 'utf8')
-  const asterisk = await createAsterisk({ ...options, sipPort, hintbridgeConf })
+  const isUdpOnly = settings['asterisk.sip.transport'] === 'udp'
+  const asterisk = await createAsterisk({ isUdpOnly, ...options, sipPort, hintbridgeConf })
   changeSettings(configFile, { 'asterisk.console': asterisk.consoleFile })
   const { name, bridgeEnv: env = {} } = options
   return new Member(asterisk, { folder, configFile, httpPort, name, env })

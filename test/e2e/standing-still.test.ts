@@ -22,7 +22,7 @@ describe('an Asterisk that is stopped for longer than 12 s', () => {
       members: {
         a: {},
         b: { settings: { 'asterisk.sip.transport': 'tcp' } },
-        c: { settings: { 'asterisk.sip.transport': 'udp' } },
+        c: { settings: { 'asterisk.sip.transport': 'udp' }, isUdpOnly: false },
       },
     })
     a = cluster.member('a')
