@@ -27,6 +27,7 @@ export class Lanes<Target extends { readonly id: string }> {
   readonly #lanes: Lane<Target>[]
   readonly #lag: Lag
   #isOpen = false
+  #depth = 0
 
   /**
    * `send` starts the injection of a target on a lane, or returns `false` where nothing is to be sent any more;
@@ -55,10 +56,7 @@ export class Lanes<Target extends { readonly id: string }> {
 
   /** How many targets wait or are in flight. */
   get depth(): number {
-    return this.#lanes.reduce(
-      (sum, { news, backlog, inFlight }) => sum + news.size + backlog.size + (inFlight ? 1 : 0),
-      0,
-    )
+    return this.#depth
   }
 
   /** How long the last injection took from its change to Asterisk's answer, ms. */
@@ -92,6 +90,7 @@ export class Lanes<Target extends { readonly id: string }> {
     if (!lane.inFlight) return
     const { target, sinceMs, isNews } = lane.inFlight
     lane.inFlight = undefined
+    this.#depth -= 1
     this.#lag.settled(sinceMs)
     const isToRepeat = this.settle(target, failure)
     if (isToRepeat) this.#wait(lane, target, sinceMs, isNews)
@@ -115,8 +114,10 @@ export class Lanes<Target extends { readonly id: string }> {
       const waiting = isNews ? lane.news : lane.backlog
       for (const [target, sinceMs] of waiting) {
         waiting.delete(target)
+        this.#depth -= 1
         if (!this.send(target, number)) continue
         lane.inFlight = { target, sinceMs, isNews }
+        this.#depth += 1
         lane.overtaken = isNews ? lane.overtaken + 1 : 0
         return
       }
@@ -125,6 +126,7 @@ export class Lanes<Target extends { readonly id: string }> {
 
   #wait({ news, backlog }: Lane<Target>, target: Target, sinceMs: number, isNews: boolean): void {
     const earlierMs = news.get(target) ?? backlog.get(target)
+    if (earlierMs === undefined) this.#depth += 1
     if (isNews && !news.has(target)) {
       backlog.delete(target)
       news.set(target, earlierMs ?? sinceMs)
