@@ -36,9 +36,20 @@ describe.each(xmppServers)('two services of one $kind', ({ start }) => {
     await cluster.start()
     await a.asterisk.setDevice('Custom:of-a', 'INUSE')
     await b.asterisk.setDevice('Custom:of-b', 'RINGING')
-    await b.asterisk.awaitDeviceState('Custom:of-a', 'INUSE')
-    await a.asterisk.awaitDeviceState('Custom:of-b', 'RINGING')
+    await Promise.all([
+      ...[a, b].map((member) => shows(member, 'Custom:of-a', 'INUSE')),
+      ...[a, b].map((member) => shows(member, 'Custom:of-b', 'RINGING')),
+    ])
   })
+
+  /** Resolves when Asterisk has said so; asked, it knows it before. */
+  const shows = ({ asterisk }: Member, device: string, state: string): Promise<unknown> =>
+    asterisk.ami.awaitEvent(
+      (event) => event.get('Device') === device && event.get('State') === state,
+      10_000,
+      0,
+      `${state} of ${device} at ${asterisk.name}`,
+    )
 
   afterAll(async () => {
     await cluster.stop()

@@ -83,7 +83,10 @@ describe.each(xmppServers)('message counts through $kind', ({ start }) => {
     a.asterisk.layVoicemail(polled, 2)
     // B's own Asterisk puts its lamp out with the next poll, and its bridge lights it again.
     await atB.awaitNotifies(({ length }) => length >= 4)
-    expect(bodies(atB).slice(0, 4)).toEqual([dark, lit(2), dark, lit(2)])
+    const [first, second, third, fourth] = bodies(atB)
+    expect([first, second, fourth]).toEqual([dark, lit(2), lit(2)])
+    // A NOTIFY says what is when it is written: the count may be back by then.
+    expect([dark, lit(2)]).toContain(third)
     // A later count comes behind whatever B might have told the others.
     a.asterisk.layVoicemail(polled, 5)
     await Promise.all([atA, atB, atC].map((lamp) => shows(lamp, lit(5))))
