@@ -8,6 +8,8 @@ import type { MemberItem } from './messages.js'
 import { withRemedy } from './remedies.js'
 
 const retryMs = 5_000
+/** A server that was just losing its store has lost it after so long. */
+const lookAgainMs = 2_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
 const hopelessRetryMs = 30_000
 /** A burst of changes to nodes is answered once. */
@@ -117,7 +119,7 @@ export class Standing {
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked
     // at now and then; soon where a store was just lost, which may be lost again before the item is back that is missed then.
     const { auditMs } = this.context.settings.liveness
-    const againMs = wereMissing ? retryMs * 2 ** (this.#missingInRow - 1) : auditMs
+    const againMs = wereMissing ? lookAgainMs * 2 ** (this.#missingInRow - 1) : auditMs
     this.#after('nodes', Math.min(againMs, auditMs), () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()

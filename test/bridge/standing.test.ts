@@ -102,12 +102,12 @@ describe('a member that comes', () => {
   it('looks at its nodes again soon after they were missing, for they may be lost once more before that shows (rule 19)', () => {
     const dialogue = new Dialogue().ready().clear()
     const missed = { ...made, wereMissing: true }
-    dialogue.post(missed).clear().pass(4_999)
+    dialogue.post(missed).clear().pass(1_999)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
     dialogue.pass(1)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
     // Where they are never as they should be, more and more rarely.
-    dialogue.post(missed).clear().pass(9_999)
+    dialogue.post(missed).clear().pass(3_999)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
     dialogue.pass(1).clear()
     // What they retain is read again then.
