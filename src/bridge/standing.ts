@@ -8,8 +8,9 @@ import type { MemberItem } from './messages.js'
 import { withRemedy } from './remedies.js'
 
 const retryMs = 5_000
-/** A server that was just losing its store has lost it after so long. */
+/** A server that was just losing its store has lost it after so long; where all members are new it has enough to do. */
 const lookAgainMs = 2_000
+const firstLookAgainMs = 5_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
 const hopelessRetryMs = 30_000
 /** A burst of changes to nodes is answered once. */
@@ -37,6 +38,8 @@ export class Standing {
   #announcedEpoch: string | undefined
   /** How often in a row own nodes were missing when they were looked at. */
   #missingInRow = 0
+  /** Were the own nodes there before, since the start? */
+  #wereMade = false
   /** Of Asterisk, as it names itself; for humans. */
   #pbxVersion: string | undefined
   /** `members` was not there when it was last read. */
@@ -119,7 +122,9 @@ export class Standing {
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked
     // at now and then; soon where a store was just lost, which may be lost again before the item is back that is missed then.
     const { auditMs } = this.context.settings.liveness
-    const againMs = wereMissing ? lookAgainMs * 2 ** (this.#missingInRow - 1) : auditMs
+    const lookMs = this.#wereMade ? lookAgainMs : firstLookAgainMs
+    const againMs = wereMissing ? lookMs * 2 ** (this.#missingInRow - 1) : auditMs
+    this.#wereMade = true
     this.#after('nodes', Math.min(againMs, auditMs), () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()
