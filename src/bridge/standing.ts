@@ -8,9 +8,8 @@ import type { MemberItem } from './messages.js'
 import { withRemedy } from './remedies.js'
 
 const retryMs = 5_000
-/** A server that was just losing its store has lost it after so long; where all members are new it has enough to do. */
+/** A server that was just losing its store has lost it after so long. */
 const lookAgainMs = 2_000
-const firstLookAgainMs = 5_000
 /** What a retry cannot be expected to mend is tried again more rarely. */
 const hopelessRetryMs = 30_000
 /** A burst of changes to nodes is answered once. */
@@ -36,8 +35,8 @@ export class Standing {
   /** The cap on items of the own retained nodes, while those are known to exist. */
   windowItems: number | undefined
   #announcedEpoch: string | undefined
-  /** How often in a row own nodes were missing when they were looked at. */
-  #missingInRow = 0
+  /** How often in a row own nodes were lost when they were looked at. */
+  #lostInRow = 0
   /** Were the own nodes there before, since the start? */
   #wereMade = false
   /** Of Asterisk, as it names itself; for humans. */
@@ -113,18 +112,18 @@ export class Standing {
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
   nodesMade(windowItems: number, wereMissing = false): void {
     if (this.jid === undefined) return
-    // What they retain is compared with the table when they are opened again; once more some time after they were missing,
+    // What they retain is compared with the table when they are opened again; once more some time after they were lost,
     // for a service that was just losing them may have lost what was written since.
-    if (wereMissing || this.#missingInRow > 0) this.outlets.onNodesLost()
+    if (wereMissing || this.#lostInRow > 0) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
-    this.#missingInRow = wereMissing ? this.#missingInRow + 1 : 0
+    // Where they are missing at the start they are new: then a server with many such members has enough to do.
+    this.#lostInRow = wereMissing && this.#wereMade ? this.#lostInRow + 1 : 0
+    this.#wereMade = true
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked
     // at now and then; soon where a store was just lost, which may be lost again before the item is back that is missed then.
     const { auditMs } = this.context.settings.liveness
-    const lookMs = this.#wereMade ? lookAgainMs : firstLookAgainMs
-    const againMs = wereMissing ? lookMs * 2 ** (this.#missingInRow - 1) : auditMs
-    this.#wereMade = true
+    const againMs = this.#lostInRow > 0 ? lookAgainMs * 2 ** (this.#lostInRow - 1) : auditMs
     this.#after('nodes', Math.min(againMs, auditMs), () => this.#makeNodes())
     this.readMembers()
     this.outlets.onProgress()

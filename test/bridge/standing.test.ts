@@ -99,10 +99,11 @@ describe('a member that comes', () => {
     expect(dialogue.take('announce')).toHaveLength(1)
   })
 
-  it('looks at its nodes again soon after they were missing, for they may be lost once more before that shows (rule 19)', () => {
+  it('looks at its nodes again soon after they were lost, for they may be lost once more before that shows (rule 19)', () => {
     const dialogue = new Dialogue().ready().clear()
     const missed = { ...made, wereMissing: true }
-    dialogue.post(missed).clear().pass(1_999)
+    expect(dialogue.post(missed).take('readWindow')).toHaveLength(2)
+    dialogue.clear().pass(1_999)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
     dialogue.pass(1)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
@@ -115,6 +116,18 @@ describe('a member that comes', () => {
     dialogue.clear().pass(200_000)
     expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
     expect(dialogue.post(made).take('readWindow')).toHaveLength(0)
+  })
+
+  it('leaves nodes that are new to the audit: where all members are, the server has enough to do (rule 17)', () => {
+    const dialogue = new Dialogue().post(up).found()
+    dialogue
+      .post({ ...made, wereMissing: true })
+      .post(read)
+      .clear()
+      .pass(200_000)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+    dialogue.pass(200_000)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
   })
 
   it('subscribes to the feed of each member that it reads, by what that one says of itself (rule 17)', () => {
