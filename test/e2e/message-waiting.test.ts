@@ -21,6 +21,12 @@ const carl = phoneOf('carl', mailbox)
 const chris = phoneOf('chris', unwatched)
 
 const dark = 'Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n'
+/** The counts that this PBX was told, by its bridge or its own voicemail, in order. */
+const countsAt = ({ asterisk }: Member, of: string) =>
+  asterisk.ami.events
+    .filter((event) => event.get('Event') === 'MessageWaiting' && event.get('Mailbox') === of)
+    .map((event) => event.get('New'))
+
 const lit = (count: number) => `Messages-Waiting: yes\r\nVoice-Message: ${count}/0 (0/0)\r\n`
 
 const bodies = ({ notifies }: Pick<Subscription, 'notifies'>) => notifies.map(({ body }) => body)
@@ -85,8 +91,11 @@ describe.each(xmppServers)('message counts through $kind', ({ start }) => {
     await atB.awaitNotifies(({ length }) => length >= 4)
     const [first, second, third, fourth] = bodies(atB)
     expect([first, second, fourth]).toEqual([dark, lit(2), lit(2)])
-    // A NOTIFY says what is when it is written: the count may be back by then.
+    // A NOTIFY says what is when it is written: the count may be back by then. What it tells of comes by AMI.
     expect([dark, lit(2)]).toContain(third)
+    const hasThree = (): boolean => countsAt(b, polled).length >= 3
+    await b.asterisk.ami.awaitEvent(hasThree, undefined, 0, 'third count')
+    expect(countsAt(b, polled).slice(0, 3)).toEqual(['2', '0', '2'])
     // A later count comes behind whatever B might have told the others.
     a.asterisk.layVoicemail(polled, 5)
     await Promise.all([atA, atB, atC].map((lamp) => shows(lamp, lit(5))))
