@@ -58,7 +58,7 @@ const patienceMs = 4_000
 
 /**
  * Sends requests to one peer, and answers its requests. Those come as datagrams; its own go by a connection where the peer
- * takes one and answers there, for that costs an Asterisk a third of what datagrams do (docs/performance.md).
+ * takes one and answers there, for that costs an Asterisk less than half of what datagrams do (docs/performance.md).
  */
 export class SipAgent {
   private readonly clients: ClientTransactions
@@ -157,7 +157,7 @@ export class SipAgent {
     this.ports.stream.close()
     if (connected && connected.standing !== 'unproven') this.ports.onDisconnected(reason)
     // What is sent in their place goes as a datagram.
-    this.clients.abandonAll(`the TCP connection to Asterisk is over: ${reason}`, this.connection)
+    this.clients.disconnected(this.connection, `the TCP connection to Asterisk is over: ${reason}`)
   }
 
   /** Sends a request; `onEnd` is called once. */

@@ -5,7 +5,7 @@ import type { AsteriskEvent, Failure } from '../../bridge/events.js'
 import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
-import { systemClock, type Clock, type Timer } from './clock.js'
+import { systemClock, type Clock } from './clock.js'
 import { EntityIdQuest } from './entity-id-quest.js'
 import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
@@ -67,8 +67,6 @@ const defaultLanes = 32
  */
 const pingsToTend = 10
 
-const fenceRetryMs = 1_000
-
 /** Un-publishing may take this long at a stop. */
 const farewellMs = 1_000
 
@@ -81,8 +79,6 @@ export class SipEdge {
   private readonly liveness: Liveness
   private readonly identity: Identity
   private readonly publications = new Map<string, Publication>()
-  /** The last of each kind, and when it is sent again. */
-  private readonly fences = new Map<Kind, { again?: Timer }>()
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
@@ -178,7 +174,6 @@ export class SipEdge {
   async stop(): Promise<void> {
     if (this.state !== 'running') return
     this.state = 'stopping'
-    this.forgetFences()
     if (this.liveness.isAlive) await this.removePublications()
     this.state = 'stopped'
     this.liveness.stop()
@@ -217,9 +212,6 @@ export class SipEdge {
   private sendFence(kind: Kind, nonce: number): void {
     const eid = this.entityId
     const { log, count } = this.options
-    this.fences.get(kind)?.again?.cancel()
-    const fence: { again?: Timer } = {}
-    this.fences.set(kind, fence)
     const fail = (failure: Failure): void => {
       count('failed_fences', { kind })
       log.warn({ kind, nonce, ...failure }, 'failed to send the fence to Asterisk')
@@ -229,27 +221,13 @@ export class SipEdge {
       return
     }
     this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), (failure) => {
-      if (!failure) return
-      fail(failure)
-      // By UDP it would be retransmitted; by TCP an overloaded Asterisk answers 503, and a connection may end under it.
-      const isLast = this.fences.get(kind) === fence
-      if (!failure.isTemporary || !isLast || !this.isServing) return
-      fence.again = this.clock.after(fenceRetryMs, () => this.sendFence(kind, nonce))
+      if (failure) fail(failure)
     })
-  }
-
-  private forgetFences(): void {
-    for (const { again } of this.fences.values()) again?.cancel()
-    this.fences.clear()
-  }
-
-  private get isServing(): boolean {
-    return this.state === 'running' && this.liveness.isAlive
   }
 
   /** Refresh and fence have publications of their own ("control"), so that they never wait behind injections. */
   private publish(use: string, kind: Kind, body: string, onEnd: OnPublished): void {
-    if (!this.isServing) {
+    if (this.state !== 'running' || !this.liveness.isAlive) {
       onEnd(lost('Asterisk does not answer'))
       return
     }
@@ -348,7 +326,6 @@ export class SipEdge {
     // Whatever refused or was mute is gone.
     this.options.health('asterisk-refuses')
     this.quest.end()
-    this.forgetFences()
     this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
     for (const publication of this.publications.values()) publication.reset(lost(reason))

@@ -4,7 +4,7 @@ import type { Failure } from '../../bridge/events.js'
 import type { Clock, Timer } from './clock.js'
 import { DigestClient, type Credentials } from './digest.js'
 import type { HeaderField, SipResponse } from './message.js'
-import type { Outcome } from './transaction.js'
+import { t1Ms, t2Ms, type Outcome } from './transaction.js'
 
 /** A request as the agent sends it; it adds Via, From, To, Max-Forwards and User-Agent. */
 export interface OutgoingRequest {
@@ -36,6 +36,8 @@ interface Job {
   attempts: number
   /** Did this job already answer a challenge of its own? */
   hasAnswered: boolean
+  /** How often it was waited for an overloaded Asterisk. */
+  pauses: number
 }
 
 /** Asked for and, without another word from Asterisk, granted. */
@@ -44,8 +46,11 @@ export const defaultExpiresSeconds = 3_600
 /** What was granted for longer is refreshed daily all the same: a Node timer takes no more than 24 days. */
 const longestRefreshSeconds = 86_400
 
-/** A job takes at most: stale nonce, challenge, 412 and 423, each once, and some to spare. */
+/** A job takes at most: stale nonce, challenge, 412, 423 and a connection that ended, each once, and some to spare. */
 const maxAttempts = 6
+
+/** An overloaded Asterisk, which would drop a datagram, is tried again as by timer E, and about as long as until timer F. */
+const mostPauses = 10
 
 /**
  * A publication: an entity tag at Asterisk, one Call-ID, rising CSeq, one request at a time, the rest in order behind.
@@ -62,6 +67,8 @@ export class Publication {
   private askedExpires = defaultExpiresSeconds
   private refreshAtMs = Infinity
   private refreshTimer: Timer | undefined
+  /** Runs while the current job waits to be sent again. */
+  private pause: { readonly timer: Timer; readonly failure: Failure } | undefined
 
   constructor(
     private readonly event: string,
@@ -72,19 +79,23 @@ export class Publication {
 
   /** Sends the body when those before it are answered. */
   publish(body: string, onEnd: OnPublished): void {
-    this.enqueue({ kind: 'publish', body, onEnd, attempts: 0, hasAnswered: false })
+    this.enqueue({ ...newJob, kind: 'publish', body, onEnd })
   }
 
   /** Un-publishes, if Asterisk holds it; ends at once where it does not. */
   remove(onEnd: OnPublished): void {
-    this.enqueue({ kind: 'remove', onEnd, attempts: 0, hasAnswered: false })
+    this.enqueue({ ...newJob, kind: 'remove', onEnd })
+    // It is wanted now, and what waited for a better time not any more.
+    if (this.pause) this.endPause(this.pause.failure)
   }
 
   /** Forgets what Asterisk held, without a word to it: it is gone. What is queued fails with the agent's transaction. */
   reset(failure: Failure): void {
     this.forget()
     this.digest.forget()
-    for (const job of this.queue.splice(0)) job.onEnd(failure)
+    const waiting = this.queue.splice(0)
+    this.endPause(failure)
+    for (const job of waiting) job.onEnd(failure)
   }
 
   private enqueue(job: Job): void {
@@ -129,7 +140,10 @@ export class Publication {
   private settle(job: Job, outcome: Outcome): void {
     if (outcome.type === 'timeout') {
       this.end(job, temporary('timeout', 'Asterisk did not answer a PUBLISH within 32 s'))
-    } else if (outcome.type === 'abandoned') {
+    } else if (outcome.type === 'disconnected' && job.attempts < maxAttempts) {
+      // It may not have come: it is sent again, as a datagram would be, and by now goes as one.
+      this.send(job)
+    } else if (outcome.type !== 'response') {
       this.end(job, temporary('asterisk-lost', outcome.reason))
     } else if (outcome.response.status < 300) {
       this.accept(job, outcome.response)
@@ -166,7 +180,7 @@ export class Publication {
       this.refreshTimer = undefined
       if (this.entityTag === undefined) return
       if (clock.now() < this.refreshAtMs) this.awaitRefresh()
-      else this.enqueue({ kind: 'refresh', onEnd: ignore, attempts: 0, hasAnswered: false })
+      else this.enqueue({ ...newJob, kind: 'refresh', onEnd: ignore })
     })
   }
 
@@ -179,7 +193,9 @@ export class Publication {
   /** What RFC 3903 section 4 and RFC 3261 section 22 say can be mended is sent again; the rest is a failure. */
   private mend(job: Job, response: SipResponse): void {
     const failure = failureOf(response)
-    if (job.attempts >= maxAttempts) {
+    if (response.status === 503 && this.mayPause(job)) {
+      this.pauseFor(job, failure)
+    } else if (job.attempts >= maxAttempts) {
       this.end(job, failure)
     } else if (response.status === 412 && this.entityTag !== undefined) {
       this.forget()
@@ -193,6 +209,30 @@ export class Publication {
       if (job.kind !== 'publish') this.forget()
       this.end(job, failure)
     }
+  }
+
+  /** What is to be removed does not wait for better times. */
+  private mayPause(job: Job): boolean {
+    return job.pauses < mostPauses && ![job, ...this.queue].some(({ kind }) => kind === 'remove')
+  }
+
+  private pauseFor(job: Job, failure: Failure): void {
+    const delayMs = Math.min(t1Ms * 2 ** job.pauses, t2Ms)
+    job.pauses++
+    job.attempts--
+    const timer = this.ports.clock.after(delayMs, () => {
+      this.pause = undefined
+      this.send(job)
+    })
+    this.pause = { timer, failure }
+  }
+
+  /** The job that waits to be sent again is given up. */
+  private endPause(failure: Failure): void {
+    this.pause?.timer.cancel()
+    const job = this.pause && this.current
+    this.pause = undefined
+    if (job) this.end(job, failure)
   }
 
   /** Takes Min-Expires, if that is more than was asked for. */
@@ -213,6 +253,8 @@ export class Publication {
     return true
   }
 }
+
+const newJob = { attempts: 0, hasAnswered: false, pauses: 0 } as const
 
 function ignore(): void {
   // A failed refresh needs no care: the publication lapses, and the next body creates it again.

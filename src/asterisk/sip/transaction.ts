@@ -7,11 +7,14 @@ export const t1Ms = 500
 export const t2Ms = 4_000
 export const transactionTimeoutMs = 64 * t1Ms
 
-/** How a client transaction ended: its final response, silence until timer F, or given up with a reason. */
+/**
+ * How a client transaction ended: its final response, silence until timer F, or given up with a reason. `disconnected`: the
+ * reliable way that it went by has ended, which tells nothing of the other side.
+ */
 export type Outcome =
   | { readonly type: 'response'; readonly response: SipResponse }
   | { readonly type: 'timeout' }
-  | { readonly type: 'abandoned'; readonly reason: string }
+  | { readonly type: 'disconnected' | 'abandoned'; readonly reason: string }
 
 /** What a request goes out by: a reliable way is not given it again (timer E). */
 export interface Way {
@@ -74,11 +77,20 @@ export class ClientTransactions {
     this.pending.delete(branch)
   }
 
-  /** Ends every transaction under way, or those of one way: the other side is known to be gone. */
-  abandonAll(reason: string, by?: Way): void {
-    const abandoned = [...this.pending].filter(([, { way }]) => by === undefined || way === by)
-    for (const [branch] of abandoned) this.cancel(branch)
-    for (const [, { onEnd }] of abandoned) onEnd({ type: 'abandoned', reason })
+  /** Ends every transaction under way: the other side is known to be gone. */
+  abandonAll(reason: string): void {
+    this.endAll({ type: 'abandoned', reason }, () => true)
+  }
+
+  /** Ends those that went by this way: it is over. */
+  disconnected(by: Way, reason: string): void {
+    this.endAll({ type: 'disconnected', reason }, ({ way }) => way === by)
+  }
+
+  private endAll(outcome: Outcome, isMeant: (transaction: ClientTransaction) => boolean): void {
+    const ended = [...this.pending].filter(([, transaction]) => isMeant(transaction))
+    for (const [branch] of ended) this.cancel(branch)
+    for (const [, { onEnd }] of ended) onEnd(outcome)
   }
 
   private retransmit(branch: string): void {

@@ -42,7 +42,9 @@ async function startFound() {
     for (let ticks = 0; ticks < 20 && stream.sent.length === 0; ticks++) live(500, wire)
     return stream.takePing()
   }
-  return { ...started, inject, live, awaitPing }
+  const fence = (nonce: number) =>
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce })
+  return { ...started, inject, fence, live, awaitPing }
 }
 
 /** Asterisk took the connection and has answered there, then the datagram that goes out at once. */
@@ -170,6 +172,34 @@ describe('an Asterisk that answers by a connection', () => {
     expect(stream.state).toBe('open')
   })
 
+  it('with 503, for it is overloaded, is sent that again there, a fence too', async () => {
+    const { stream, wire, live, inject, fence, events, counts } = await startConnected()
+    inject()
+    fence(7)
+    const first = stream.takeRequests('PUBLISH')
+    for (const each of first) stream.answer(each, 503)
+    expect(live(499, wire)).toEqual([])
+    expect(stream.take()).toEqual([])
+    live(1, wire)
+    const again = stream.takeRequests('PUBLISH')
+    const bodies = (requests: typeof first) => requests.map(({ body }) => body.toString())
+    expect(bodies(again)).toEqual(bodies(first))
+    for (const each of again) stream.answer(each, 200, 'SIP-ETag: 1')
+    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 0 }])
+    expect(counts).toEqual([])
+  })
+
+  it('with 503 and is lost is not sent that again', async () => {
+    const { stream, wire, live, inject, events } = await startConnected()
+    inject()
+    stream.answer(stream.takePublish(), 503)
+    wire.refuse()
+    expect(events.map(({ type }) => type)).toEqual(['AsteriskLost', 'InjectionAnswered'])
+    live(5_000, wire, stream)
+    expect(events.map(({ type }) => type).at(-1)).toBe('AsteriskFound')
+    expect(stream.takeRequests('PUBLISH')).toEqual([])
+  })
+
   it('is still asked for its life every 500 ms by datagrams', async () => {
     const { wire, stream, clock } = await startConnected()
     clock.pass(500)
@@ -254,38 +284,38 @@ describe('an Asterisk that answers by a connection', () => {
 })
 
 describe('a connection that ends', () => {
-  it('fails what is under way there as temporary, and the next go as datagrams', async () => {
+  it('has what is under way there sent again as datagrams, and then what waits behind that', async () => {
     const { stream, wire, inject, events, logged } = await startConnected()
     inject(0)
     stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
     events.length = 0
     inject(0)
-    inject(1)
-    stream.end('read ECONNRESET')
-    const failure = {
-      condition: 'asterisk-lost',
-      reason: 'the TCP connection to Asterisk is over: read ECONNRESET',
-      isTemporary: true,
-    }
-    expect(events).toEqual([
-      { type: 'InjectionAnswered', lane: 0, failure },
-      { type: 'InjectionAnswered', lane: 1, failure },
-    ])
-    expect(logged.at(-1)).toBe('Asterisk is given states by UDP')
     inject(0)
-    const next = wire.takePublish()
-    expect(via(next)).toMatch(byUdp)
-    // Asterisk lives, and still has the publication.
-    expect(next.headers.get('sip-if-match')).toBe('1')
+    inject(1)
+    expect(stream.takeRequests('PUBLISH')).toHaveLength(2)
+    stream.end('read ECONNRESET')
+    expect(logged.at(-1)).toBe('Asterisk is given states by UDP')
+    const again = wire.takeRequests('PUBLISH')
+    expect(again.map((each) => [via(each), each.headers.get('sip-if-match')])).toEqual([
+      // Asterisk lives, and still has the publication.
+      [expect.stringMatching(byUdp), '1'],
+      [expect.stringMatching(byUdp), undefined],
+    ])
+    for (const each of again) wire.answer(each, 200, 'SIP-ETag: 2')
+    expect(events).toEqual([
+      { type: 'InjectionAnswered', lane: 0 },
+      { type: 'InjectionAnswered', lane: 1 },
+    ])
+    expect(via(wire.takePublish())).toMatch(byUdp)
   })
 
-  it('has what waits behind that go as datagrams', async () => {
-    const { stream, wire, inject } = await startConnected()
-    inject()
-    inject()
-    expect(stream.takeRequests('PUBLISH')).toHaveLength(1)
+  it('has a fence that is under way there sent again, for a lost one is missed for half a minute', async () => {
+    const { stream, wire, fence, counts } = await startConnected()
+    fence(7)
+    expect(stream.takePublish().body.toString()).toContain('fence-7')
     stream.end('read ECONNRESET')
-    expect(wire.takeRequests('PUBLISH')).toHaveLength(1)
+    expect(wire.takePublish().body.toString()).toContain('fence-7')
+    expect(counts).toEqual([])
   })
 
   it('has an OPTIONS sent at once, so that a dead Asterisk is lost at once', async () => {
@@ -295,6 +325,25 @@ describe('a connection that ends', () => {
     expect(wire.takeRequests('OPTIONS')).toHaveLength(1)
     wire.refuse()
     expect(events).toEqual([{ type: 'AsteriskLost', reason: 'ECONNREFUSED' }])
+  })
+
+  it('as Asterisk dies has what was under way failed, and not sent to the next Asterisk', async () => {
+    const { stream, wire, clock, inject, fence, events, counts } = await startConnected()
+    inject()
+    fence(7)
+    stream.end('read ECONNRESET')
+    wire.refuse()
+    const failure = { condition: 'asterisk-lost', reason: 'ECONNREFUSED', isTemporary: true }
+    expect(events).toEqual([
+      { type: 'AsteriskLost', reason: 'ECONNREFUSED' },
+      { type: 'InjectionAnswered', lane: 0, failure },
+    ])
+    expect(counts).toEqual(['failed_fences device_state'])
+    wire.take()
+    clock.pass(500)
+    wire.answer(wire.takePing(), 200)
+    clock.pass(5_000)
+    expect(wire.takeRequests('PUBLISH')).toEqual([])
   })
 
   it('leaves alone what is under way as datagrams', async () => {
@@ -479,6 +528,22 @@ describe('a bridge that stops', () => {
     await stopped
     expect(stream.state).toBe('closed')
     expect(wire.isOpen).toBe(false)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('does not wait for an Asterisk that has answered 503', async () => {
+    const { edge, stream, clock, inject, fence } = await startConnected()
+    inject()
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    inject()
+    fence(7)
+    for (const each of stream.takeRequests('PUBLISH')) stream.answer(each, 503)
+    const stopped = edge.stop()
+    const [removal, ...others] = stream.takeRequests('PUBLISH')
+    expect(others).toEqual([])
+    expect(removal?.headers.get('expires')).toBe('0')
+    if (removal) stream.answer(removal, 200)
+    await stopped
     expect(clock.pending).toBe(0)
   })
 

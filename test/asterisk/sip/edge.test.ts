@@ -597,6 +597,22 @@ describe('the edge', () => {
     await edge.stop()
   })
 
+  it('sends no fence that it is told to send then', async () => {
+    const { edge, wire, hello, clock } = await start()
+    hello()
+    const fence = (nonce: number) =>
+      edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce })
+    fence(7)
+    wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
+    const stopped = edge.stop()
+    const removal = wire.takePublish()
+    fence(8)
+    wire.answer(removal, 200)
+    await stopped
+    expect(wire.takeRequests('PUBLISH')).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+
   it('waits no longer than 1 s for that', async () => {
     const { edge, wire, clock, hello } = await start()
     hello()

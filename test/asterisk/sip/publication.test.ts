@@ -225,6 +225,140 @@ describe('credentials at Asterisk', () => {
   })
 })
 
+/** As by timer E; a request that is answered 503 leaves no transaction behind. */
+const pausesMs = [500, 1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000]
+
+describe('a publication that an overloaded Asterisk answers 503', () => {
+  it('is sent again as often and as long as a datagram would be, then fails', () => {
+    const { clock, publish, answer, sent, ends } = start()
+    publish('1')
+    for (const [index, pauseMs] of pausesMs.entries()) {
+      answer(503)
+      clock.pass(pauseMs - 1)
+      expect(sent).toHaveLength(index + 1)
+      clock.pass(1)
+      expect(sent).toHaveLength(index + 2)
+    }
+    expect(ends).toEqual([])
+    answer(503)
+    expect(ends).toMatchObject([{ condition: '503', isTemporary: true }])
+    expect(clock.pending).toBe(0)
+    expect(new Set(sent.map(({ request }) => request.body))).toEqual(new Set(['1']))
+  })
+
+  it('is published once it is answered, and then what waits', () => {
+    const { clock, publish, answer, sent, said, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    publish('2')
+    publish('3')
+    answer(503)
+    clock.pass(500)
+    expect(said()).toMatchObject({ body: '2', match: 'a' })
+    answer(200, ...granted('b'))
+    expect(ends).toEqual(['published', 'published'])
+    expect(said()).toMatchObject({ body: '3', match: 'b' })
+    expect(sent).toHaveLength(4)
+  })
+
+  it('may then be challenged, and be unknown, as any', () => {
+    const { clock, publish, answer, said, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    publish('2')
+    for (const pauseMs of pausesMs.slice(0, 6)) {
+      answer(503)
+      clock.pass(pauseMs)
+    }
+    answer(401, challenge('n1'))
+    answer(412)
+    expect(said()).toMatchObject({ body: '2', match: undefined, nc: '00000002' })
+    answer(200, ...granted('b'))
+    expect(ends).toEqual(['published', 'published'])
+  })
+
+  it('is refreshed all the same', () => {
+    const { clock, publish, answer, said, sent } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    clock.pass(3_540_000)
+    answer(503)
+    clock.pass(500)
+    expect(sent).toHaveLength(3)
+    expect(said()).toMatchObject({ body: undefined, match: 'a' })
+  })
+
+  it('is not sent again when Asterisk is gone', () => {
+    const { publication, clock, publish, answer, sent, ends } = start()
+    publish('1')
+    publish('2')
+    answer(503)
+    const failure = { condition: 'asterisk-lost', reason: 'gone', isTemporary: true }
+    publication.reset(failure)
+    expect(ends).toEqual([failure, failure])
+    expect(clock.pending).toBe(0)
+    expect(sent).toHaveLength(1)
+  })
+
+  it('is removed at once, without what waited to be sent again', () => {
+    const { publication, clock, publish, answer, said, sent, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    publish('2')
+    answer(503)
+    publication.remove((failure) => ends.push(failure ?? 'published'))
+    expect(ends).toMatchObject(['published', { condition: '503' }])
+    expect(said()).toMatchObject({ expires: '0', match: 'a' })
+    answer(200)
+    expect(ends).toHaveLength(3)
+    expect(clock.pending).toBe(0)
+    expect(sent).toHaveLength(3)
+  })
+
+  it('does not wait where it is to be removed', () => {
+    const { publication, clock, publish, answer, said, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    publish('2')
+    publication.remove((failure) => ends.push(failure ?? 'published'))
+    answer(503)
+    expect(said()).toMatchObject({ expires: '0', match: 'a' })
+    answer(503)
+    expect(ends).toMatchObject(['published', { condition: '503' }, { condition: '503' }])
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('a publication whose connection ends under it', () => {
+  const disconnected = { type: 'disconnected', reason: 'ECONNRESET' } as const
+
+  it('is sent again at once, under the next CSeq', () => {
+    const { publish, answer, sent, said, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    publish('2')
+    sent.at(-1)?.onEnd(disconnected)
+    expect(said()).toMatchObject({ body: '2', match: 'a' })
+    expect(sent.map(({ request }) => request.sequence)).toEqual([1, 2, 3])
+    // It had come: Asterisk has given another entity tag since.
+    answer(412)
+    expect(said()).toMatchObject({ body: '2', match: undefined })
+    answer(200, ...granted('c'))
+    expect(ends).toEqual(['published', 'published'])
+  })
+
+  it('again and again fails temporarily', () => {
+    const { publish, sent, ends } = start()
+    publish('1')
+    for (let attempt = 0; attempt < 6; attempt++) {
+      expect(ends).toEqual([])
+      sent.at(-1)?.onEnd(disconnected)
+    }
+    expect(sent).toHaveLength(6)
+    expect(ends).toEqual([{ condition: 'asterisk-lost', reason: 'ECONNRESET', isTemporary: true }])
+  })
+})
+
 describe('a failed publication', () => {
   it.each([
     [403, false],
@@ -235,7 +369,6 @@ describe('a failed publication', () => {
     [603, false],
     [480, true],
     [500, true],
-    [503, true],
   ])('names the status %i and whether it may pass: %s', (status, isTemporary) => {
     const { publish, answer, ends } = start()
     publish('1')

@@ -44,12 +44,13 @@ describe('a non-INVITE client transaction', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('is abandoned with its way, and with no other', () => {
-    const { clients, way, outcomes } = begun({ isReliable: true })
-    clients.abandonAll('another way', { isReliable: true, send: () => undefined })
+  it('is disconnected with its way, and with no other', () => {
+    const { clients, way, clock, outcomes } = begun({ isReliable: true })
+    clients.disconnected({ isReliable: true, send: () => undefined }, 'another way')
     expect(outcomes).toEqual([])
-    clients.abandonAll('this way', way)
-    expect(outcomes).toEqual([{ type: 'abandoned', reason: 'this way' }])
+    clients.disconnected(way, 'this way')
+    expect(outcomes).toEqual([{ type: 'disconnected', reason: 'this way' }])
+    expect(clock.pending).toBe(0)
   })
 
   it('slows to T2 after a provisional response', () => {
