@@ -120,7 +120,7 @@ ${options.extra ?? ''}
 }
 
 /** As shipped; a server with limits keeps Prosody's defaults, as read size is how coarse its limit is. */
-const swiftNetwork = `network_default_read_size = 65536
+const swiftNetwork = `network_default_read_size = 262144
 network_settings = { nagle = false }`
 
 const sqlStore = `storage = "sql"

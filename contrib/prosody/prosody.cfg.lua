@@ -22,8 +22,9 @@ c2s_require_encryption = true
 limits = { c2s = { rate = "10kb/s" } }
 unlimited_jids = bridges
 
--- By default a change waits for the client's ACK of the one before, and after each 4 kB read Prosody sleeps 1 ms.
-network_default_read_size = 65536
+-- By default a change waits for the client's ACK of the one before; and of who sends more than 4 kB the rest is not read before
+-- all others are, which on a busy server may be never: more is read at once than the kernel has waiting.
+network_default_read_size = 262144
 network_settings = { nagle = false }
 
 VirtualHost (domain)
