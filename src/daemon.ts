@@ -1,6 +1,7 @@
 /** The composition root: puts the bridge between its edges, starts them in order and stops them in reverse. */
 import { randomBytes } from 'node:crypto'
 import { SipEdge } from './asterisk/sip/edge.js'
+import { TcpTransport } from './asterisk/sip/tcp-transport.js'
 import { Bridge } from './bridge/bridge.js'
 import type { Command } from './bridge/commands.js'
 import type { BridgeSettings } from './bridge/context.js'
@@ -230,7 +231,7 @@ export class Daemon {
     this.#sip = new SipEdge({
       asterisk,
       listen,
-      isTcpWanted: transport === 'tcp',
+      ...(transport === 'tcp' && { stream: new TcpTransport(asterisk) }),
       resource,
       password: password.reveal(),
       allowNonLoopback: insecure,

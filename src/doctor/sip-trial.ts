@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { SipEdge } from '../asterisk/sip/edge.js'
+import { TcpTransport } from '../asterisk/sip/tcp-transport.js'
 import type { AsteriskEvent } from '../bridge/events.js'
 import { kinds, type EntityId, type Kind } from '../bridge/state.js'
 import type { SipConfig } from '../config/config.js'
@@ -54,7 +55,7 @@ class Trial {
     this.#edge = new SipEdge({
       asterisk: sip.asterisk,
       listen: sip.listen,
-      isTcpWanted: sip.transport === 'tcp',
+      ...(sip.transport === 'tcp' && { stream: new TcpTransport(sip.asterisk) }),
       resource: sip.resource,
       password: sip.password.reveal(),
       allowNonLoopback: sip.insecure,

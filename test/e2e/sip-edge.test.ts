@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createAsterisk, type Asterisk } from '../../lab/asterisk.js'
 import { claimPort, createScratch, type Scratch } from '../../lab/scratch.js'
 import { SipEdge } from '../../src/asterisk/sip/edge.js'
+import { TcpTransport } from '../../src/asterisk/sip/tcp-transport.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
 import { kinds, type Kind, type StateEntry } from '../../src/bridge/state.js'
 import { renderAsteriskSide } from '../../src/config/asterisk-side.js'
@@ -74,7 +75,7 @@ class Observed {
       ...ends,
       resource: 'hintbridge',
       password,
-      isTcpWanted: true,
+      stream: new TcpTransport(ends.asterisk),
       onEntityIdLearnt: (learnt) => this.learnt.push(learnt),
       onEntityIdMoved: silent,
       health: silent,

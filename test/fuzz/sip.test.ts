@@ -69,7 +69,6 @@ class Target {
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
       count: ignore,
       clock: this.clock,
-      isTcpWanted: true,
       transport: this.wire,
       stream: this.stream,
     })

@@ -20,7 +20,8 @@ import type { Transport } from './transport.js'
 
 export interface SipAgentPorts {
   readonly transport: Transport
-  readonly stream: StreamTransport
+  /** Where the peer may be given requests by a connection too. */
+  readonly stream?: StreamTransport
   readonly clock: Clock
   /** The far end of the transport. */
   readonly peer: HostPort
@@ -75,7 +76,7 @@ export class SipAgent {
     const { clock, transport, stream } = ports
     this.clients = new ClientTransactions(clock)
     this.datagrams = { isReliable: false, send: (message) => transport.send(message) }
-    this.connection = { isReliable: true, send: (message) => stream.send(message) }
+    this.connection = { isReliable: true, send: (message) => stream?.send(message) }
     this.servers = new ServerTransactions(clock)
   }
 
@@ -91,7 +92,7 @@ export class SipAgent {
   async stop(): Promise<void> {
     this.connected?.patience?.cancel()
     this.connected = undefined
-    this.ports.stream.close()
+    this.ports.stream?.close()
     this.clients.abandonAll('the bridge stops')
     this.local = undefined
     await this.ports.transport.close()
@@ -118,7 +119,7 @@ export class SipAgent {
     if (connected) {
       this.prove(connected)
     } else if (local) {
-      ports.stream.connect(local.host, {
+      ports.stream?.connect(local.host, {
         onOpen: (end) => {
           this.connected = { local: end, standing: 'unproven', answers: 0 }
           this.prove(this.connected)
@@ -154,7 +155,7 @@ export class SipAgent {
     const { connected } = this
     this.connected = undefined
     connected?.patience?.cancel()
-    this.ports.stream.close()
+    this.ports.stream?.close()
     if (connected && connected.standing !== 'unproven') this.ports.onDisconnected(reason)
     // What is sent in their place goes as a datagram.
     this.clients.disconnected(this.connection, `the TCP connection to Asterisk is over: ${reason}`)

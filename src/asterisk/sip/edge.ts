@@ -14,7 +14,7 @@ import { Liveness } from './liveness.js'
 import { bracketed, type HostPort, type SipResponse } from './message.js'
 import { Publication, type OnPublished, type OutgoingRequest } from './publication.js'
 import { tellRefusal } from './refusals.js'
-import { TcpTransport, type StreamTransport } from './tcp-transport.js'
+import type { StreamTransport } from './tcp-transport.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
 
 export interface SipEdgeOptions {
@@ -22,8 +22,6 @@ export interface SipEdgeOptions {
   readonly asterisk: HostPort
   /** Where Asterisk publishes to. */
   readonly listen: HostPort
-  /** Is Asterisk to be given states by TCP, where it takes a connection? */
-  readonly isTcpWanted?: boolean
   /** User part of the request URI, endpoint, auth user and publication name, on both sides. */
   readonly resource: string
   /** Of that auth user, in both directions. */
@@ -49,6 +47,7 @@ export interface SipEdgeOptions {
   readonly refused?: (refused: Refused) => void
   readonly clock?: Clock
   readonly transport?: Transport
+  /** Where Asterisk is to be given states by TCP, if it takes a connection. */
   readonly stream?: StreamTransport
 }
 
@@ -130,15 +129,15 @@ export class SipEdge {
     })
     this.agent = new SipAgent({
       transport: options.transport ?? new UdpTransport({ listen, asterisk }),
-      stream: options.stream ?? new TcpTransport(asterisk),
+      ...(options.stream && { stream: options.stream }),
       clock,
       peer: asterisk,
       requestUri: uri,
       user: resource,
       agentName: 'hintbridge',
       ping: () => this.nextPing(),
-      onConnected: () => this.tellConnection(true),
-      onDisconnected: (reason) => this.tellConnection(false, reason),
+      onConnected: () => this.tellWay('TCP'),
+      onDisconnected: (reason) => this.tellWay('UDP', { reason }),
       answer: (request) => inbound.answer(request),
       onHeard: () => this.liveness.heard(),
       onUnreachable: (reason) => this.liveness.refused(reason),
@@ -259,11 +258,7 @@ export class SipEdge {
     this.quest.ask()
     // Not their CSeq, which those by the connection share.
     const isDue = ++this.pingCount % pingsToTend === 0
-    if (isDue || this.agent.isConnectionUnproven) this.tendConnection()
-  }
-
-  private tendConnection(): void {
-    if (this.options.isTcpWanted) this.agent.tendConnection()
+    if (isDue || this.agent.isConnectionUnproven) this.agent.tendConnection()
   }
 
   private nextPing(): OutgoingRequest {
@@ -277,13 +272,9 @@ export class SipEdge {
   }
 
   /** Where Asterisk was in doubt, it is heard at once; where it has died, the datagram is refused at once. */
-  private tellConnection(isUsed: boolean, reason?: string): void {
-    const way = isUsed ? 'TCP' : 'UDP'
+  private tellWay(way: 'TCP' | 'UDP', why: { readonly reason?: string } = {}): void {
     const { log } = this.options
-    log.info(
-      { asterisk: this.uri, ...(reason && { reason }) },
-      `Asterisk is given states by ${way}`,
-    )
+    log.info({ asterisk: this.uri, ...why }, `Asterisk is given states by ${way}`)
     this.ping()
   }
 
@@ -316,7 +307,7 @@ export class SipEdge {
     this.options.health('asterisk')
     this.options.post({ type: 'AsteriskFound' })
     this.quest.restart()
-    this.tendConnection()
+    this.agent.tendConnection()
   }
 
   private lose(reason: string): void {

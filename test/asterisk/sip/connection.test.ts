@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { SipMessage } from '../../../src/asterisk/sip/message.js'
 import { startEdge } from './started-edge.js'
-import {
-  deviceBody,
-  ownEid,
-  peerEid,
-  publishOf,
-  type FakeStream,
-  type FakeTransport,
-} from './support.js'
+import { deviceBody, peerEid, publishOf, type FakeStream, type FakeTransport } from './support.js'
 
 const entry = { kind: 'device_state', id: 'PJSIP/1', state: 'INUSE', cachable: true } as const
 const byUdp = /^SIP\/2\.0\/UDP 127\.0\.0\.1:5070;rport;branch=z9hG4bK/
@@ -56,23 +49,6 @@ async function startConnected() {
   wire.answer(wire.takePing(), 200)
   return started
 }
-
-describe('a bridge that is to give states by UDP', () => {
-  it('asks for no connection, neither when Asterisk is found nor later', async () => {
-    const { stream, wire, clock, edge, hello } = await startEdge({
-      entityId: ownEid,
-      isTcpWanted: false,
-    })
-    hello()
-    for (let pings = 0; pings < 40; pings++) {
-      clock.pass(500)
-      wire.answer(wire.takePing(), 200)
-    }
-    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
-    expect(via(wire.takePublish())).toMatch(byUdp)
-    expect(stream.askedFrom).toEqual([])
-  })
-})
 
 describe('an Asterisk that takes no connection', () => {
   it('is given states as datagrams, and asked for one every 5 s', async () => {

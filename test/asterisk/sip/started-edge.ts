@@ -37,7 +37,6 @@ export async function startEdge(options: Partial<SipEdgeOptions> = { entityId: o
     log: { debug: say, info: say, warn: say, error: say },
     count: (counter, labels) => counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`),
     clock,
-    isTcpWanted: true,
     transport: wire,
     stream,
     ...options,
