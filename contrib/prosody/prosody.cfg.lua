@@ -23,7 +23,7 @@ limits = { c2s = { rate = "10kb/s" } }
 unlimited_jids = bridges
 
 -- By default a change waits for the client's ACK of the one before; and of who sends more than 4 kB the rest is not read before
--- all others are, which on a busy server may be never: more is read at once than the kernel has waiting.
+-- all others are, which a busy server may not come to for long: now more is read at once than is usually waiting.
 network_default_read_size = 262144
 network_settings = { nagle = false }
 

@@ -117,7 +117,7 @@ export class Standing {
     if (wereMissing || this.#lostInRow > 0) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
-    // Where they are missing at the start they are new: then a server with many such members has enough to do.
+    // Where they are missing at the start they are new, as a rule: a server with many such members has enough to do then.
     this.#lostInRow = wereMissing && this.#wereMade ? this.#lostInRow + 1 : 0
     this.#wereMade = true
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked

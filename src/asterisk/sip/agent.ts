@@ -93,8 +93,9 @@ export class SipAgent {
     this.connected?.patience?.cancel()
     this.connected = undefined
     this.ports.stream?.close()
-    this.clients.abandonAll('the bridge stops')
+    // Nothing that waits for these is sent any more.
     this.local = undefined
+    this.clients.abandonAll('the bridge stops')
     await this.ports.transport.close()
   }
 

@@ -238,6 +238,8 @@ export class SipEdge {
         clock: this.clock,
         uri: this.uri,
         credentials: { user, password },
+        // A state that an injection gives may be another by then.
+        isPatient: use === 'control',
         send: (request, onOutcome) => this.agent.request(request, onOutcome),
       })
       this.publications.set(key, publication)

@@ -21,6 +21,8 @@ export interface PublicationPorts {
   /** The request URI, which digest covers. */
   readonly uri: string
   readonly credentials: Credentials
+  /** Is what Asterisk refuses for now to be sent again, as who publishes has nothing newer to send? */
+  readonly isPatient?: boolean
   readonly send: (request: OutgoingRequest, onEnd: (outcome: Outcome) => void) => void
 }
 
@@ -36,7 +38,7 @@ interface Job {
   attempts: number
   /** Did this job already answer a challenge of its own? */
   hasAnswered: boolean
-  /** How often it was waited for an overloaded Asterisk. */
+  /** How often it was waited for better times. */
   pauses: number
 }
 
@@ -49,7 +51,10 @@ const longestRefreshSeconds = 86_400
 /** A job takes at most: stale nonce, challenge, 412, 423 and a connection that ended, each once, and some to spare. */
 const maxAttempts = 6
 
-/** An overloaded Asterisk, which would drop a datagram, is tried again as by timer E, and about as long as until timer F. */
+/**
+ * What Asterisk refuses for now is sent again as by timer E, and about as long as until timer F. Where it is overloaded it
+ * drops datagrams, and they are sent again like that; by a connection it answers 503.
+ */
 const mostPauses = 10
 
 /**
@@ -144,6 +149,7 @@ export class Publication {
       // It may not have come: it is sent again, as a datagram would be, and by now goes as one.
       this.send(job)
     } else if (outcome.type !== 'response') {
+      if (job.kind === 'remove') this.forget()
       this.end(job, temporary('asterisk-lost', outcome.reason))
     } else if (outcome.response.status < 300) {
       this.accept(job, outcome.response)
@@ -193,9 +199,7 @@ export class Publication {
   /** What RFC 3903 section 4 and RFC 3261 section 22 say can be mended is sent again; the rest is a failure. */
   private mend(job: Job, response: SipResponse): void {
     const failure = failureOf(response)
-    if (response.status === 503 && this.mayPause(job)) {
-      this.pauseFor(job, failure)
-    } else if (job.attempts >= maxAttempts) {
+    if (job.attempts >= maxAttempts) {
       this.end(job, failure)
     } else if (response.status === 412 && this.entityTag !== undefined) {
       this.forget()
@@ -204,6 +208,8 @@ export class Publication {
       this.send(job)
     } else if ((response.status === 401 || response.status === 407) && this.answer(job, response)) {
       this.send(job)
+    } else if (failure.isTemporary && this.mayPause(job)) {
+      this.pauseFor(job, failure)
     } else {
       // It lapses at Asterisk, and the next body creates it again.
       if (job.kind !== 'publish') this.forget()
@@ -211,9 +217,10 @@ export class Publication {
     }
   }
 
-  /** What is to be removed does not wait for better times. */
-  private mayPause(job: Job): boolean {
-    return job.pauses < mostPauses && ![job, ...this.queue].some(({ kind }) => kind === 'remove')
+  /** Nothing waits for better times where another waits behind it. */
+  private mayPause({ kind, pauses }: Job): boolean {
+    const isWanted = this.ports.isPatient === true && kind === 'publish'
+    return isWanted && pauses < mostPauses && this.queue.length === 0
   }
 
   private pauseFor(job: Job, failure: Failure): void {

@@ -88,9 +88,12 @@ export class ClientTransactions {
   }
 
   private endAll(outcome: Outcome, isMeant: (transaction: ClientTransaction) => boolean): void {
-    const ended = [...this.pending].filter(([, transaction]) => isMeant(transaction))
-    for (const [branch] of ended) this.cancel(branch)
-    for (const [, { onEnd }] of ended) onEnd(outcome)
+    for (const [branch, transaction] of [...this.pending]) {
+      // The end of one may have ended others.
+      if (!this.pending.has(branch) || !isMeant(transaction)) continue
+      this.cancel(branch)
+      transaction.onEnd(outcome)
+    }
   }
 
   private retransmit(branch: string): void {

@@ -50,6 +50,26 @@ async function startConnected() {
   return started
 }
 
+describe('a bridge that is to give states by UDP', () => {
+  it('gives them as datagrams, and stops', async () => {
+    const { wire, clock, edge, hello, logged } = await startEdge(undefined, { isUdpOnly: true })
+    hello()
+    for (let pings = 0; pings < 40; pings++) {
+      clock.pass(500)
+      wire.answer(wire.takePing(), 200)
+    }
+    edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
+    const publish = wire.takePublish()
+    expect(via(publish)).toMatch(byUdp)
+    wire.answer(publish, 200, 'SIP-ETag: 1')
+    expect(logged).toEqual(['Asterisk answers'])
+    const stopped = edge.stop()
+    wire.answer(wire.takePublish(), 200)
+    await stopped
+    expect(clock.pending).toBe(0)
+  })
+})
+
 describe('an Asterisk that takes no connection', () => {
   it('is given states as datagrams, and asked for one every 5 s', async () => {
     const { wire, stream, inject, live, logged } = await startFound()
@@ -148,32 +168,56 @@ describe('an Asterisk that answers by a connection', () => {
     expect(stream.state).toBe('open')
   })
 
-  it('with 503, for it is overloaded, is sent that again there, a fence too', async () => {
-    const { stream, wire, live, inject, fence, events, counts } = await startConnected()
-    inject()
+  it.each([503, 500])('with %i is sent a fence again there', async (status) => {
+    const { stream, wire, live, fence, counts } = await startConnected()
     fence(7)
-    const first = stream.takeRequests('PUBLISH')
-    for (const each of first) stream.answer(each, 503)
+    stream.answer(stream.takePublish(), status)
     expect(live(499, wire)).toEqual([])
     expect(stream.take()).toEqual([])
     live(1, wire)
-    const again = stream.takeRequests('PUBLISH')
-    const bodies = (requests: typeof first) => requests.map(({ body }) => body.toString())
-    expect(bodies(again)).toEqual(bodies(first))
-    for (const each of again) stream.answer(each, 200, 'SIP-ETag: 1')
-    expect(events).toEqual([{ type: 'InjectionAnswered', lane: 0 }])
+    const again = stream.takePublish()
+    expect(again.body.toString()).toContain('fence-7')
+    stream.answer(again, 200, 'SIP-ETag: 1')
     expect(counts).toEqual([])
   })
 
-  it('with 503 and is lost is not sent that again', async () => {
-    const { stream, wire, live, inject, events } = await startConnected()
+  it('with 403 is not sent a fence again, and that is counted', async () => {
+    const { stream, wire, live, fence, counts } = await startConnected()
+    fence(7)
+    stream.answer(stream.takePublish(), 403)
+    expect(live(4_000, wire)).toEqual([])
+    expect(stream.takeRequests('PUBLISH')).toEqual([])
+    expect(counts).toEqual(['failed_fences device_state'])
+  })
+
+  it('with 503 to an injection has that told at once, for there may be a newer state by then', async () => {
+    const { stream, inject, events, clock } = await startConnected()
+    const timers = clock.pending
     inject()
     stream.answer(stream.takePublish(), 503)
+    expect(events).toMatchObject([{ type: 'InjectionAnswered', failure: { condition: '503' } }])
+    expect(clock.pending).toBe(timers)
+  })
+
+  it('with 503 and is lost is not sent that again', async () => {
+    const { stream, wire, live, fence, events, counts } = await startConnected()
+    fence(7)
+    stream.answer(stream.takePublish(), 503)
     wire.refuse()
-    expect(events.map(({ type }) => type)).toEqual(['AsteriskLost', 'InjectionAnswered'])
+    expect(counts).toEqual(['failed_fences device_state'])
     live(5_000, wire, stream)
-    expect(events.map(({ type }) => type).at(-1)).toBe('AsteriskFound')
+    expect(events.map(({ type }) => type)).toEqual(['AsteriskLost', 'AsteriskFound'])
     expect(stream.takeRequests('PUBLISH')).toEqual([])
+  })
+
+  it('with 503, and whose connection ends then, is sent that again as a datagram', async () => {
+    const { stream, wire, live, fence } = await startConnected()
+    fence(7)
+    stream.answer(stream.takePublish(), 503)
+    stream.end('read ECONNRESET')
+    const [again, ...others] = live(500, wire)
+    expect(others).toEqual([])
+    expect(again?.body.toString()).toContain('fence-7')
   })
 
   it('is still asked for its life every 500 ms by datagrams', async () => {
@@ -508,18 +552,31 @@ describe('a bridge that stops', () => {
   })
 
   it('does not wait for an Asterisk that has answered 503', async () => {
-    const { edge, stream, clock, inject, fence } = await startConnected()
-    inject()
-    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
-    inject()
+    const { edge, stream, clock, fence } = await startConnected()
     fence(7)
-    for (const each of stream.takeRequests('PUBLISH')) stream.answer(each, 503)
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    fence(8)
+    stream.answer(stream.takePublish(), 503)
     const stopped = edge.stop()
     const [removal, ...others] = stream.takeRequests('PUBLISH')
     expect(others).toEqual([])
     expect(removal?.headers.get('expires')).toBe('0')
     if (removal) stream.answer(removal, 200)
     await stopped
+    expect(clock.pending).toBe(0)
+  })
+
+  it('leaves nothing under way where its connection ends meanwhile and nothing is answered', async () => {
+    const { edge, stream, wire, clock, inject } = await startConnected()
+    inject()
+    stream.answer(stream.takePublish(), 200, 'SIP-ETag: 1')
+    inject()
+    const stopped = edge.stop()
+    stream.end('read ECONNRESET')
+    expect(via(wire.takePublish())).toMatch(byUdp)
+    clock.pass(1_000)
+    await stopped
+    expect(wire.takeRequests('PUBLISH')).toHaveLength(1)
     expect(clock.pending).toBe(0)
   })
 

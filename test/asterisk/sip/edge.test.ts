@@ -622,5 +622,6 @@ describe('the edge', () => {
     clock.pass(1_000)
     await stopped
     expect(wire.isOpen).toBe(false)
+    expect(clock.pending).toBe(0)
   })
 })

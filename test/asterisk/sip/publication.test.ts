@@ -5,7 +5,7 @@ import type { Outcome } from '../../../src/asterisk/sip/transaction.js'
 import { FakeClock, parseResponse } from './support.js'
 
 /** A publication and the Asterisk that answers it, by hand. */
-function start() {
+function start({ isPatient = false } = {}) {
   const clock = new FakeClock()
   const sent: { request: OutgoingRequest; onEnd: (outcome: Outcome) => void }[] = []
   const ends: (Failure | 'published')[] = []
@@ -13,6 +13,7 @@ function start() {
     clock,
     uri: 'sip:hintbridge@127.0.0.1:5060',
     credentials: { user: 'hintbridge', password: 'secret' },
+    isPatient,
     send: (request, onEnd) => void sent.push({ request, onEnd }),
   })
   return {
@@ -228,9 +229,11 @@ describe('credentials at Asterisk', () => {
 /** As by timer E; a request that is answered 503 leaves no transaction behind. */
 const pausesMs = [500, 1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000, 4_000]
 
-describe('a publication that an overloaded Asterisk answers 503', () => {
+describe('a patient publication that an overloaded Asterisk answers 503', () => {
+  const startPatient = () => start({ isPatient: true })
+
   it('is sent again as often and as long as a datagram would be, then fails', () => {
-    const { clock, publish, answer, sent, ends } = start()
+    const { clock, publish, answer, sent, ends } = startPatient()
     publish('1')
     for (const [index, pauseMs] of pausesMs.entries()) {
       answer(503)
@@ -246,13 +249,14 @@ describe('a publication that an overloaded Asterisk answers 503', () => {
     expect(new Set(sent.map(({ request }) => request.body))).toEqual(new Set(['1']))
   })
 
-  it('is published once it is answered, and then what waits', () => {
-    const { clock, publish, answer, sent, said, ends } = start()
+  it('is published once it is answered, and what came meanwhile then', () => {
+    const { clock, publish, answer, sent, said, ends } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
     publish('2')
-    publish('3')
     answer(503)
+    publish('3')
+    expect(sent).toHaveLength(2)
     clock.pass(500)
     expect(said()).toMatchObject({ body: '2', match: 'a' })
     answer(200, ...granted('b'))
@@ -261,8 +265,18 @@ describe('a publication that an overloaded Asterisk answers 503', () => {
     expect(sent).toHaveLength(4)
   })
 
+  it('fails where another waits behind it, which is sent', () => {
+    const { clock, publish, answer, said, ends } = startPatient()
+    publish('1')
+    publish('2')
+    answer(503)
+    expect(ends).toMatchObject([{ condition: '503', isTemporary: true }])
+    expect(said()).toMatchObject({ body: '2' })
+    expect(clock.pending).toBe(0)
+  })
+
   it('may then be challenged, and be unknown, as any', () => {
-    const { clock, publish, answer, said, ends } = start()
+    const { clock, publish, answer, said, ends } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
     publish('2')
@@ -277,22 +291,23 @@ describe('a publication that an overloaded Asterisk answers 503', () => {
     expect(ends).toEqual(['published', 'published'])
   })
 
-  it('is refreshed all the same', () => {
-    const { clock, publish, answer, said, sent } = start()
+  it('is not refreshed then, but created again by the next body, which does not wait', () => {
+    const { clock, publish, answer, said, sent } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
     clock.pass(3_540_000)
     answer(503)
-    clock.pass(500)
-    expect(sent).toHaveLength(3)
-    expect(said()).toMatchObject({ body: undefined, match: 'a' })
+    clock.pass(5_000)
+    expect(sent).toHaveLength(2)
+    publish('2')
+    expect(said()).toMatchObject({ body: '2', match: undefined })
   })
 
   it('is not sent again when Asterisk is gone', () => {
-    const { publication, clock, publish, answer, sent, ends } = start()
+    const { publication, clock, publish, answer, sent, ends } = startPatient()
     publish('1')
-    publish('2')
     answer(503)
+    publish('2')
     const failure = { condition: 'asterisk-lost', reason: 'gone', isTemporary: true }
     publication.reset(failure)
     expect(ends).toEqual([failure, failure])
@@ -301,7 +316,7 @@ describe('a publication that an overloaded Asterisk answers 503', () => {
   })
 
   it('is removed at once, without what waited to be sent again', () => {
-    const { publication, clock, publish, answer, said, sent, ends } = start()
+    const { publication, clock, publish, answer, said, sent, ends } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
     publish('2')
@@ -316,7 +331,7 @@ describe('a publication that an overloaded Asterisk answers 503', () => {
   })
 
   it('does not wait where it is to be removed', () => {
-    const { publication, clock, publish, answer, said, ends } = start()
+    const { publication, clock, publish, answer, said, ends } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
     publish('2')
@@ -347,6 +362,23 @@ describe('a publication whose connection ends under it', () => {
     expect(ends).toEqual(['published', 'published'])
   })
 
+  it('has its refresh and its removal sent again too', () => {
+    const { publication, clock, publish, answer, sent, said, ends } = start()
+    publish('1')
+    answer(200, ...granted('a'))
+    clock.pass(3_540_000)
+    sent.at(-1)?.onEnd(disconnected)
+    expect(said()).toMatchObject({ body: undefined, match: 'a', expires: '3600' })
+    answer(200, ...granted('b'))
+    publication.remove((failure) => ends.push(failure ?? 'published'))
+    sent.at(-1)?.onEnd(disconnected)
+    expect(said()).toMatchObject({ body: undefined, match: 'b', expires: '0' })
+    answer(200)
+    expect(sent).toHaveLength(5)
+    expect(ends).toEqual(['published', 'published'])
+    expect(clock.pending).toBe(0)
+  })
+
   it('again and again fails temporarily', () => {
     const { publish, sent, ends } = start()
     publish('1')
@@ -369,6 +401,7 @@ describe('a failed publication', () => {
     [603, false],
     [480, true],
     [500, true],
+    [503, true],
   ])('names the status %i and whether it may pass: %s', (status, isTemporary) => {
     const { publish, answer, ends } = start()
     publish('1')

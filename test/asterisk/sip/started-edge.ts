@@ -14,7 +14,10 @@ import {
 export const uri = 'sip:hintbridge@127.0.0.1:5070'
 
 /** An edge and its Asterisk on a fake wire and connection; `hello` makes Asterisk answer, `publish` publishes with credentials. */
-export async function startEdge(options: Partial<SipEdgeOptions> = { entityId: ownEid }) {
+export async function startEdge(
+  options: Partial<SipEdgeOptions> = { entityId: ownEid },
+  { isUdpOnly = false } = {},
+) {
   const clock = new FakeClock()
   const wire = new FakeTransport()
   const stream = new FakeStream()
@@ -38,7 +41,7 @@ export async function startEdge(options: Partial<SipEdgeOptions> = { entityId: o
     count: (counter, labels) => counts.push(`${counter} ${Object.values(labels ?? {}).join(' ')}`),
     clock,
     transport: wire,
-    stream,
+    ...(!isUdpOnly && { stream }),
     ...options,
   })
   await edge.start()

@@ -53,6 +53,20 @@ describe('a non-INVITE client transaction', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('is abandoned where the end of another by its way shows that the other side is gone', () => {
+    const { clients, way, outcomes } = begun({ isReliable: true })
+    const others: string[] = []
+    for (const branch of ['z9hG4bKx', 'z9hG4bKy']) {
+      clients.begin({ branch, method: 'PUBLISH', message: Buffer.from('') }, way, ({ type }) => {
+        others.push(type)
+        clients.abandonAll('gone')
+      })
+    }
+    clients.disconnected(way, 'over')
+    expect(outcomes).toEqual([{ type: 'disconnected', reason: 'over' }])
+    expect(others).toEqual(['disconnected', 'abandoned'])
+  })
+
   it('slows to T2 after a provisional response', () => {
     const { clock, clients, request, sentAtMs, outcomes } = begun()
     clients.receive(parseResponse(responseTo(request, 100)))
