@@ -21,15 +21,15 @@ const carl = phoneOf('carl', mailbox)
 const chris = phoneOf('chris', unwatched)
 
 const dark = 'Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n'
+const lit = (count: number) => `Messages-Waiting: yes\r\nVoice-Message: ${count}/0 (0/0)\r\n`
+
+const bodies = ({ notifies }: Pick<Subscription, 'notifies'>) => notifies.map(({ body }) => body)
+
 /** The counts that this PBX was told, by its bridge or its own voicemail, in order. */
 const countsAt = ({ asterisk }: Member, of: string) =>
   asterisk.ami.events
     .filter((event) => event.get('Event') === 'MessageWaiting' && event.get('Mailbox') === of)
     .map((event) => event.get('New'))
-
-const lit = (count: number) => `Messages-Waiting: yes\r\nVoice-Message: ${count}/0 (0/0)\r\n`
-
-const bodies = ({ notifies }: Pick<Subscription, 'notifies'>) => notifies.map(({ body }) => body)
 
 describe.each(xmppServers)('message counts through $kind', ({ start }) => {
   let cluster: Cluster

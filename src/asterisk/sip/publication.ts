@@ -42,6 +42,8 @@ interface Job {
   pauses: number
 }
 
+const newJob = { attempts: 0, hasAnswered: false, pauses: 0 } as const
+
 /** Asked for and, without another word from Asterisk, granted. */
 export const defaultExpiresSeconds = 3_600
 
@@ -260,8 +262,6 @@ export class Publication {
     return true
   }
 }
-
-const newJob = { attempts: 0, hasAnswered: false, pauses: 0 } as const
 
 function ignore(): void {
   // A failed refresh needs no care: the publication lapses, and the next body creates it again.

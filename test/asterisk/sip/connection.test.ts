@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SipMessage } from '../../../src/asterisk/sip/message.js'
+import type { Kind } from '../../../src/bridge/state.js'
 import { startEdge } from './started-edge.js'
 import { deviceBody, peerEid, publishOf, type FakeStream, type FakeTransport } from './support.js'
 
@@ -35,8 +36,8 @@ async function startFound() {
     for (let ticks = 0; ticks < 20 && stream.sent.length === 0; ticks++) live(500, wire)
     return stream.takePing()
   }
-  const fence = (nonce: number) =>
-    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce })
+  const fence = (nonce: number, kind: Kind = 'device_state') =>
+    edge.perform({ to: 'asterisk', do: 'fence', kind, nonce })
   return { ...started, inject, fence, live, awaitPing }
 }
 
@@ -168,15 +169,21 @@ describe('an Asterisk that answers by a connection', () => {
     expect(stream.state).toBe('open')
   })
 
-  it.each([503, 500])('with %i is sent a fence again there', async (status) => {
+  it.each([
+    [503, 'device_state'],
+    [503, 'message_waiting'],
+    [500, 'device_state'],
+  ] as const)('with %i is sent a fence again there, of %s', async (status, kind) => {
     const { stream, wire, live, fence, counts } = await startConnected()
-    fence(7)
-    stream.answer(stream.takePublish(), status)
+    fence(7, kind)
+    const first = stream.takePublish()
+    stream.answer(first, status)
     expect(live(499, wire)).toEqual([])
     expect(stream.take()).toEqual([])
     live(1, wire)
     const again = stream.takePublish()
-    expect(again.body.toString()).toContain('fence-7')
+    expect(again.body.toString()).toBe(first.body.toString())
+    expect(again.headers.get('event')).toBe(first.headers.get('event'))
     stream.answer(again, 200, 'SIP-ETag: 1')
     expect(counts).toEqual([])
   })

@@ -275,7 +275,7 @@ describe('a patient publication that an overloaded Asterisk answers 503', () => 
     expect(clock.pending).toBe(0)
   })
 
-  it('may then be challenged, and be unknown, as any', () => {
+  it('may then be challenged, and be unknown, like one that did not wait', () => {
     const { clock, publish, answer, said, ends } = startPatient()
     publish('1')
     answer(200, ...granted('a'))
