@@ -255,6 +255,8 @@ export class Bridge {
         return this.#windowRead(event)
       case 'WindowUnread':
         return this.#windowUnread(event.eid)
+      case 'ServiceLate':
+        return this.#members.vitality.serviceLate(event.service, this.#members.peers)
       case 'LeaveRequested':
         return this.#leave()
       case 'ForgetRequested':

@@ -128,6 +128,8 @@ export type ClusterEvent =
       readonly kind: Kind
       readonly failure: Failure
     }
+  /** That pubsub service lets a request wait for seconds; told again while it does. */
+  | { readonly type: 'ServiceLate'; readonly service: string }
 
 export type NodeChange = 'deleted' | 'purged' | 'retracted' | 'unsubscribed'
 

@@ -48,10 +48,10 @@ export class Members {
   readonly presence: Presence
   readonly rivals: Rivals
   readonly retained: Retained
+  readonly vitality: Vitality
   readonly #asks: Asks
   readonly #following: Following
   readonly #pulls: Pulls
-  readonly #vitality: Vitality
   readonly #roster: Roster
   readonly #giving: Giving
   readonly #objections: Objections
@@ -112,7 +112,7 @@ export class Members {
       onLate: (peer) => this.#inquire(peer),
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
-    this.#vitality = new Vitality(context, {
+    this.vitality = new Vitality(context, {
       onQuiet: (peer) => this.#quiet(peer),
       onDeath: (peer) => this.#died(peer),
       onStale: (peer) => this.#becameStale(peer),
@@ -139,13 +139,13 @@ export class Members {
   streamUp(): void {
     this.#following.streamUp()
     this.#absence.pause()
-    this.#vitality.start(this.peers)
+    this.vitality.start(this.peers)
     for (const peer of this.peers) if (peer.refusal === undefined) this.#meet(peer, false)
   }
 
   /** Peers' timers stop (rule 23). */
   streamDown(): void {
-    this.#vitality.stop(this.peers)
+    this.vitality.stop(this.peers)
     this.#pulls.reset()
     this.#asks.reset()
     for (const peer of this.peers) {
@@ -208,7 +208,7 @@ export class Members {
     const peer = this.#roster.get(bareJid(from))
     if (peer?.item.jid === from && peer.refusal === undefined) {
       // The server says that its stream ended; an answer cancels that (rule 21).
-      if (!isAvailable) this.#vitality.suspect(peer, 'its stream ended')
+      if (!isAvailable) this.vitality.suspect(peer, 'its stream ended')
       // It may have come to make its nodes.
       else if (!peer.isFollowed) this.#following.follow(peer)
       // A question that is under way went to an earlier stream of its.
@@ -230,7 +230,7 @@ export class Members {
     }
     if (batch.entries.length > 0) this.outlets.onStates()
     const outcome = this.#arrivals.apply(peer, batch)
-    if (batch.epoch === peer.replica.epoch) this.#vitality.heard(peer)
+    if (batch.epoch === peer.replica.epoch) this.vitality.heard(peer)
     if (outcome === 'gap') this.#pulls.restart(peer)
     else if (outcome === 'foreign') this.#pulls.request(peer)
   }
@@ -345,9 +345,8 @@ export class Members {
     if (!this.#mayHold(peer, status)) return false
     peer.isBelieved = true
     peer.isRefusing = false
-    this.#vitality.heard(peer)
+    this.vitality.answered(peer, status.phase)
     if (status.phase === 'ready') return true
-    this.#vitality.heldBack(peer)
     this.#pulls.requestLater(peer, syncingRetryMs)
     return false
   }
@@ -363,7 +362,6 @@ export class Members {
   }
 
   #synced(peer: Peer): void {
-    this.#vitality.synced(peer)
     this.#absence.endFor(peer.jid)
     // What it holds is right as of now; without its feed the next change is missed.
     peer.isSynced = peer.isFollowed
@@ -394,7 +392,8 @@ export class Members {
         return
       case 'alive':
       case 'suspected':
-        this.#vitality.suspect(peer, failure.reason)
+        // Silence is not its server's word that it has no stream: `dead_after` judges that.
+        if (failure.condition !== 'timeout') this.vitality.suspect(peer, failure.reason)
         this.#pulls.requestLater(peer)
         return
       case 'dead':
@@ -455,7 +454,7 @@ export class Members {
   }
 
   #release(peer: Peer): void {
-    this.#vitality.forget(peer)
+    this.vitality.forget(peer)
     this.#arrivals.forget(peer)
     this.#absence.endFor(peer.jid)
     this.#following.end(peer)

@@ -1,6 +1,7 @@
 /** Life and death of the peers: the timers between a sign of life and a death (rules 15, 16, 21 to 23). */
 import type { BridgeSettings, Context } from './context.js'
 import { log } from './context.js'
+import type { Phase } from './messages.js'
 import type { Peer } from './peer.js'
 
 export interface VitalityOutlets {
@@ -44,17 +45,14 @@ export class Vitality {
     )
   }
 
-  /** It is up but not ready: what is held of it stays, up to `stale_after`. */
-  heldBack(peer: Peer): void {
-    if (this.context.agenda.has(timer('stale', peer)) || peer.isStale) return
-    const { staleAfterMs } = this.context.settings.liveness
-    this.context.agenda.set(timer('stale', peer), this.context.nowMs + staleAfterMs, () =>
-      this.outlets.onStale(peer),
-    )
-  }
-
-  synced(peer: Peer): void {
-    this.context.agenda.cancel(timer('stale', peer))
+  /**
+   * It answered. Of one that is up but not ready what is held stays, up to `stale_after` (rule 16); how long the table of
+   * one that is ready takes to come is not its doing.
+   */
+  answered(peer: Peer, phase: Phase): void {
+    this.heard(peer)
+    if (phase === 'ready') this.context.agenda.cancel(timer('stale', peer))
+    else this.#heldBack(peer)
   }
 
   /** The own stream is down: peers' timers stop, a running grace is cancelled (rule 23). */
@@ -78,40 +76,57 @@ export class Vitality {
     }
   }
 
+  /** That service lets requests wait: silence of those whose feed is there, or of all if it is the own, may be its doing. */
+  serviceLate(service: string, peers: Iterable<Peer>): void {
+    const isOwn = service === this.context.settings.service
+    for (const peer of peers) {
+      if (isOwn || peer.item.service === service) peer.serviceLateMs = this.context.nowMs
+    }
+  }
+
   forget(peer: Peer): void {
     for (const name of ['grace', 'quiet', 'dead', 'stale'] as const) {
       this.context.agenda.cancel(timer(name, peer))
     }
   }
 
-  #watch(peer: Peer): void {
-    const limits = (): BridgeSettings['liveness'] => this.context.settings.liveness
-    const quietAfterMs = (): number => 1.5 * limits().heartbeatMs
-    this.#watchFor(peer, 'quiet', quietAfterMs, () => this.outlets.onQuiet(peer))
-    this.#watchFor(
-      peer,
-      'dead',
-      () => limits().deadAfterMs,
-      () => this.#die(peer, 'silence'),
+  #heldBack(peer: Peer): void {
+    if (this.context.agenda.has(timer('stale', peer)) || peer.isStale) return
+    const { staleAfterMs } = this.context.settings.liveness
+    this.context.agenda.set(timer('stale', peer), this.context.nowMs + staleAfterMs, () =>
+      this.outlets.onStale(peer),
     )
   }
 
+  #watch(peer: Peer): void {
+    const limits = (): BridgeSettings['liveness'] => this.context.settings.liveness
+    const quietAtMs = (sinceMs: number): number => sinceMs + 1.5 * limits().heartbeatMs
+    this.#watchFor(peer, 'quiet', quietAtMs, () => this.outlets.onQuiet(peer))
+    const deadAtMs = (sinceMs: number): number => {
+      const { deadAfterMs, staleAfterMs } = limits()
+      const excusedMs = Math.min(peer.serviceLateMs + deadAfterMs, sinceMs + staleAfterMs)
+      return Math.max(sinceMs + deadAfterMs, excusedMs)
+    }
+    this.#watchFor(peer, 'dead', deadAtMs, () => this.#die(peer, 'silence'))
+  }
+
   /**
-   * Does `act` when nothing was heard for so long, and goes on watching; the timer is not moved at every sign of life, nor
-   * when the configuration is read again: the limit is read when it runs.
+   * Does `act` when nothing was heard for so long that it is due, and goes on watching; the timer is not moved at every sign
+   * of life, nor when the configuration is read again: what is due is asked when it runs.
    */
-  #watchFor(peer: Peer, name: 'quiet' | 'dead', limit: () => number, act: () => void): void {
-    const arm = (atMs: number): void =>
-      this.context.agenda.set(timer(name, peer), atMs, () => {
-        const dueMs = peer.lastHeardMs + limit()
-        if (this.context.nowMs < dueMs) {
-          arm(dueMs)
-          return
-        }
-        arm(this.context.nowMs + limit())
-        act()
+  #watchFor(
+    peer: Peer,
+    name: 'quiet' | 'dead',
+    dueMs: (sinceMs: number) => number,
+    act: () => void,
+  ): void {
+    const arm = (sinceMs: number): void =>
+      this.context.agenda.set(timer(name, peer), dueMs(sinceMs), () => {
+        const isDue = this.context.nowMs >= dueMs(peer.lastHeardMs)
+        arm(isDue ? this.context.nowMs : peer.lastHeardMs)
+        if (isDue) act()
       })
-    arm(this.context.nowMs + limit())
+    arm(this.context.nowMs)
   }
 
   #die(peer: Peer, reason: string): void {

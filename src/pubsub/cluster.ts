@@ -53,8 +53,8 @@ export interface ClusterEdgeOptions {
  */
 const feedItemId = 'batch'
 
-/** What the server has not answered for so long, ms, is told of: then it is known what this bridge waits for. */
-const slowAnswerMs = 3_000
+/** What a service has not answered for so long, ms, is told of, each time: then it is known what this bridge waits for. */
+const lateMs = 3_000
 
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
@@ -145,18 +145,24 @@ export class ClusterEdge {
     action: string,
     task: () => Promise<ClusterEvent>,
     failed: (failure: Failure) => ClusterEvent,
+    service = this.options.service,
   ): void {
-    attempt(this.options.post, action, () => this.watched(action, task), failed)
-  }
-
-  private async watched(action: string, task: () => Promise<ClusterEvent>): Promise<ClusterEvent> {
-    const tell = (): void => this.options.log.info({ action }, 'no answer of the XMPP server yet')
-    const timer = setTimeout(tell, slowAnswerMs)
-    try {
-      return await task()
-    } finally {
-      clearTimeout(timer)
+    const { post, log } = this.options
+    let isTold = false
+    const tell = (): void => {
+      if (!isTold) log.info({ action }, 'no answer of the XMPP server yet')
+      isTold = true
+      post({ type: 'ServiceLate', service })
     }
+    const watched = async (): Promise<ClusterEvent> => {
+      const timer = setInterval(tell, lateMs)
+      try {
+        return await task()
+      } finally {
+        clearInterval(timer)
+      }
+    }
+    attempt(post, action, watched, failed)
   }
 
   private makeOwnNodes(): void {
@@ -244,6 +250,7 @@ export class ClusterEdge {
         return { type: 'Subscribed', ...feed }
       },
       (failure) => ({ type: 'SubscribeFailed', ...feed, failure }),
+      service,
     )
   }
 
@@ -323,6 +330,7 @@ export class ClusterEdge {
         return { type: 'WindowRead', eid, kind, ...found }
       },
       (failure) => ({ type: 'WindowUnread', eid, kind, failure }),
+      service,
     )
   }
 

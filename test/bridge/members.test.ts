@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeSettings } from '../../src/bridge/context.js'
 import { unreadiness } from '../../src/bridge/overview.js'
+import type { BridgeEvent } from '../../src/bridge/events.js'
 import type { MemberItem, Phase, Status } from '../../src/bridge/messages.js'
 import {
   Dialogue,
@@ -109,14 +110,18 @@ describe('a member that is seen', () => {
     expect(dialogue.takeOne('pull').query.max).toBe(125)
   })
 
-  it('whose page does not come in time is gone after grace where it answers nothing (rule 21)', () => {
+  it.each([
+    ['after grace where the server says that it has no stream', 'service-unavailable', 5_000],
+    ['after dead_after where it answers nothing', 'timeout', 30_000],
+  ])('whose page does not come in time is gone %s (rule 21)', (_, condition, afterMs) => {
     const dialogue = joined().batch(2, 3)
     const { token } = dialogue.takeOne('pull')
     dialogue.take('ask')
     dialogue.post({ type: 'PullFailed', token, failure: failed('timeout') })
-    const { token: asked } = dialogue.takeOne('ask')
-    dialogue.post({ type: 'AskFailed', token: asked, failure: failed('timeout') }).pass(5_000)
-    expect(dialogue.bridge.overview().members[0]?.life).toBe('dead')
+    dialogue.failAsk(condition).pass(afterMs - 1)
+    expect(life(dialogue)).not.toBe('dead')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
   })
 
   it('is pulled in the end however busy its feed is (rule 15)', () => {
@@ -154,6 +159,14 @@ describe('a member that is seen', () => {
     expect(dialogue.injected()).toEqual([])
     dialogue.pass(1)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
+  it('that is ready in time keeps it, however long its table takes to come (rule 16)', () => {
+    const dialogue = joined().post(subscribedTo(2))
+    dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) }).pass(10_000)
+    dialogue.post(subscribedTo(2)).answerAsk(2, { epoch: epochOf(2, 2) })
+    for (let passed = 0; passed < 60_000; passed += 10_000) dialogue.pass(10_000).batch(2, 2)
+    expect(dialogue.injected()).toEqual([])
   })
 })
 
@@ -624,6 +637,32 @@ describe('a member', () => {
     dialogue.pass(1)
     expect(life(dialogue)).toBe('dead')
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
+  })
+
+  it('is not held to its silence while the server is late, for stale_after at most (rules 21 and 23)', () => {
+    const late: BridgeEvent = { type: 'ServiceLate', service }
+    const once = joined().pass(20_000).post(late).pass(29_999)
+    expect(life(once)).toBe('alive')
+    once.pass(1)
+    expect(life(once)).toBe('dead')
+    const dialogue = joined()
+    for (let passed = 0; passed < 57_000; passed += 3_000) dialogue.pass(3_000).post(late)
+    dialogue.pass(2_999)
+    expect(life(dialogue)).toBe('alive')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+  })
+
+  it('is not excused by another service than its own and that of this member', () => {
+    const elsewhere = 'pubsub.example.com'
+    const dialogue = joined()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3, { service: elsewhere }) })
+    dialogue
+      .post(subscribedTo(3, { service: elsewhere }))
+      .answerAsk(3)
+      .answerPull(3, [])
+    dialogue.pass(20_000).post({ type: 'ServiceLate', service: elsewhere }).pass(10_000)
+    expect([life(dialogue, 2), life(dialogue, 3)]).toEqual(['dead', 'alive'])
   })
 
   it('is watched by the dead_after that was read again while it lives', () => {

@@ -350,18 +350,28 @@ describe('an answer that does not come', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('is told of with what was asked, once', async () => {
+  it('is told of with what was asked, once; that its service is late, each 3 s', async () => {
     service.isMute = true
     edge.perform({ to: 'cluster', do: 'readMembers' })
     await vi.advanceTimersByTimeAsync(10_000)
     expect(told).toEqual([
       { action: 'read asterisk/members', message: 'no answer of the XMPP server yet' },
     ])
+    expect(posted).toEqual(Array(3).fill({ type: 'ServiceLate', service: own }))
+  })
+
+  it('of another service says so of that one', async () => {
+    service.isMute = true
+    const subscribe = { member: 'a@b', service: 'pubsub.b', eid: eidA, isAgain: true } as const
+    edge.perform({ to: 'cluster', do: 'subscribe', ...subscribe })
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(posted).toEqual([{ type: 'ServiceLate', service: 'pubsub.b' }])
   })
 
   it('is not told of where it comes in time', async () => {
     edge.perform({ to: 'cluster', do: 'readMembers' })
     await vi.advanceTimersByTimeAsync(10_000)
+    expect(posted).not.toContainEqual({ type: 'ServiceLate', service: own })
     expect(told).toEqual([])
   })
 })
