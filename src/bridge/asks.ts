@@ -13,6 +13,8 @@ export class Asks {
   readonly #askers = new Map<number, { readonly purpose: string; readonly asker: Asker }>()
   /** The token of what is being asked, by purpose and JID. */
   readonly #tokens = new Map<string, number>()
+  /** The names of the timers that run. */
+  readonly #later = new Set<string>()
   #token = 0
 
   constructor(private readonly context: Context) {}
@@ -34,6 +36,17 @@ export class Asks {
     this.ask(purpose, jid, asker)
   }
 
+  /** Asks after that time, plus jitter, unless the stream ends before. */
+  askLater(purpose: string, jid: string, asker: Asker, delayMs: number): void {
+    const name = `ask:${purpose} ${jid}`
+    const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
+    this.#later.add(name)
+    this.context.agenda.set(name, atMs, () => {
+      this.#later.delete(name)
+      this.ask(purpose, jid, asker)
+    })
+  }
+
   answered(token: number, from: string, status: Status): void {
     this.#take(token)?.answered(from, status)
   }
@@ -46,6 +59,8 @@ export class Asks {
   reset(): void {
     this.#askers.clear()
     this.#tokens.clear()
+    for (const name of this.#later) this.context.agenda.cancel(name)
+    this.#later.clear()
   }
 
   #take(token: number): Asker | undefined {

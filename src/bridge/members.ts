@@ -3,7 +3,7 @@
  * (rules 12, 14 to 16, 18, 21 to 23).
  */
 import { Arrivals, type BatchReceived } from './arrivals.js'
-import { type Asker, Asks } from './asks.js'
+import { Asks } from './asks.js'
 import { Census } from './census.js'
 import { Claims } from './claims.js'
 import { type Context, bareJid, count, log, refused } from './context.js'
@@ -14,6 +14,7 @@ import { Forgetting, type ForgottenMember } from './forgetting.js'
 import { Former } from './former.js'
 import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
+import { Inquiries } from './inquiries.js'
 import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
 import { Objections, objectionTo } from './objections.js'
@@ -28,8 +29,10 @@ import type { EntityId } from './state.js'
 import { Troubles } from './troubles.js'
 import { Vitality } from './vitality.js'
 
-/** While a peer is up but not ready it is asked this often, plus jitter. */
+/** While a peer is up but not ready it is asked this often, plus jitter … */
 const syncingRetryMs = 1_000
+/** … and this often while it does not answer. */
+const unansweredRetryMs = 2_000
 /** A peer that refuses us is asked again after this. */
 const forbiddenRetryMs = 60_000
 
@@ -50,6 +53,7 @@ export class Members {
   readonly retained: Retained
   readonly vitality: Vitality
   readonly #asks: Asks
+  readonly #inquiries: Inquiries
   readonly #following: Following
   readonly #pulls: Pulls
   readonly #roster: Roster
@@ -88,6 +92,12 @@ export class Members {
     this.#departed = new Departed(context)
     this.#arrivals = new Arrivals(context, this.#roster)
     this.#asks = new Asks(context)
+    this.#inquiries = new Inquiries(this.#asks, {
+      mayTake: (peer, from, status) => this.#mayTake(peer, from, status),
+      onReady: (peer, status) => this.#compare(peer, status),
+      onFeedMissed: (peer) => this.#feedMissed(peer),
+      onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
+    })
     this.#following = new Following(context, this.#troubles)
     this.#claims = new Claims(this.#asks, this.#objections)
     this.#former = new Former(context, this.#asks, this.#roster)
@@ -109,11 +119,11 @@ export class Members {
       onBusy: (isBusy) => injection.pulling(isBusy),
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
-      onLate: (peer) => this.#inquire(peer),
+      onLate: (peer) => this.#inquiries.ask(peer),
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
     this.vitality = new Vitality(context, {
-      onQuiet: (peer) => this.#quiet(peer),
+      onQuiet: (peer) => this.#inquiries.askQuiet(peer),
       onDeath: (peer) => this.#died(peer),
       onStale: (peer) => this.#becameStale(peer),
     })
@@ -212,7 +222,7 @@ export class Members {
       // It may have come to make its nodes.
       else if (!peer.isFollowed) this.#following.follow(peer)
       // A question that is under way went to an earlier stream of its.
-      this.#inquireAnew(peer)
+      this.#inquiries.askAnew(peer)
     }
     if (!isAvailable) this.rivals.unavailable(from)
   }
@@ -225,7 +235,7 @@ export class Members {
     if (batch.isBye) {
       if (batch.epoch === peer.replica.epoch) this.#depart(peer, 'it said goodbye')
       // Only its own answer sets its epoch, and a pull may have to wait for longer than it lingers.
-      else this.#inquireAnew(peer)
+      else this.#inquiries.askAnew(peer)
       return
     }
     if (batch.entries.length > 0) this.outlets.onStates()
@@ -257,14 +267,14 @@ export class Members {
     const isNews = this.#following.confirmed(peer)
     // What was answered before this may lack a change that only its followers were told.
     if (isNews && peer.replica.isPulling) this.#pulls.restart(peer)
-    else this.#inquireAnew(peer)
+    else this.#inquiries.askAnew(peer)
   }
 
   subscribeFailed(feed: FeedAt, failure: Failure): void {
     const peer = this.#roster.ownerOf(feed)
     if (!peer || failure.condition === 'disconnected') return
     // It may be absent with its nodes; its answer tells, and its message counts are read then.
-    if (peer.refusal === undefined) this.#inquire(peer)
+    if (peer.refusal === undefined) this.#inquiries.ask(peer)
     this.#following.failed(peer, failure)
   }
 
@@ -300,28 +310,9 @@ export class Members {
     this.#following.follow(peer, isAgain)
   }
 
-  #quiet(peer: Peer): void {
-    // At once, for a busy server may take longer to subscribe than the peer has to show that it lives.
-    this.#inquire(peer)
+  #feedMissed(peer: Peer): void {
     this.#meet(peer, true)
     this.outlets.onFeedQuiet()
-  }
-
-  #inquire(peer: Peer): void {
-    this.#asks.ask('peer', peer.item.jid, this.#inquirer(peer))
-  }
-
-  #inquireAnew(peer: Peer): void {
-    this.#asks.askAnew('peer', peer.item.jid, this.#inquirer(peer))
-  }
-
-  #inquirer(peer: Peer): Asker {
-    return {
-      answered: (from, status) => {
-        if (this.#mayTake(peer, from, status)) this.#compare(peer, status)
-      },
-      failed: (failure) => this.#unanswered(peer, failure),
-    }
   }
 
   #compare(peer: Peer, status: Status): void {
@@ -347,7 +338,7 @@ export class Members {
     peer.isRefusing = false
     this.vitality.answered(peer, status.phase)
     if (status.phase === 'ready') return true
-    this.#pulls.requestLater(peer, syncingRetryMs)
+    this.#inquiries.askLater(peer, syncingRetryMs)
     return false
   }
 
@@ -379,7 +370,7 @@ export class Members {
       peer.isRefusing = true
       const remedy = `name ${this.context.settings.jid} under trust in its configuration`
       this.#troubles.raise(peer.jid, 'refuses', `it refuses this member: ${remedy}`)
-      this.#pulls.requestLater(peer, forbiddenRetryMs)
+      this.#inquiries.askLater(peer, forbiddenRetryMs)
       return
     }
     switch (peer.life) {
@@ -394,7 +385,7 @@ export class Members {
       case 'suspected':
         // Silence is not its server's word that it has no stream: `dead_after` judges that.
         if (failure.condition !== 'timeout') this.vitality.suspect(peer, failure.reason)
-        this.#pulls.requestLater(peer)
+        this.#inquiries.askLater(peer, unansweredRetryMs)
         return
       case 'dead':
         if (peer.isRetainedUnread) this.retained.read(peer)

@@ -6,7 +6,6 @@ import type { Peer } from './peer.js'
 
 const restartMs = 200
 const busyMs = 300
-const retryMs = 2_000
 /** A page that did not come in time is asked for at this share of its size … */
 const lostShare = 4
 /** … but not smaller than so many entries, for then it is not the size. */
@@ -51,7 +50,7 @@ export class Pulls {
     this.request(peer)
   }
 
-  requestLater(peer: Peer, delayMs = retryMs): void {
+  #requestLater(peer: Peer, delayMs: number): void {
     peer.isSynced = false
     const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
     this.context.agenda.set(timer(peer), atMs, () => this.request(peer))
@@ -84,7 +83,7 @@ export class Pulls {
         break
       case 'restart':
         this.#leaveActive()
-        this.requestLater(peer, restartMs)
+        this.#requestLater(peer, restartMs)
         break
     }
     this.#next()
@@ -100,7 +99,7 @@ export class Pulls {
         this.outlets.onLate(peer)
         break
       case 'resource-constraint':
-        this.requestLater(peer, busyMs)
+        this.#requestLater(peer, busyMs)
         break
       case 'disconnected':
         break

@@ -131,11 +131,22 @@ describe('a member that is seen', () => {
     expect(dialogue.bridge.overview().members[0]).toMatchObject({ isSynced: true, sequence: 5 })
   })
 
-  it('that is silent for 1.5 heartbeats is subscribed to again and asked (rule 15)', () => {
+  it('that is silent for 1.5 heartbeats is asked, and subscribed to again where it answers (rule 15)', () => {
     const dialogue = joined().pass(14_999)
-    expect(dialogue.take('subscribe')).toEqual([])
+    expect(dialogue.take('ask')).toEqual([])
     dialogue.pass(1)
+    expect(dialogue.take('subscribe')).toEqual([])
+    dialogue.answerAsk(2)
     expect(dialogue.takeOne('subscribe')).toMatchObject({ member: jidOf(2), isAgain: true })
+  })
+
+  it.each<[string, (dialogue: Dialogue) => Dialogue]>([
+    ['does not answer', (dialogue) => dialogue.failAsk('timeout')],
+    ['is not ready', (dialogue) => dialogue.answerAsk(2, { phase: 'syncing' })],
+    ['has told something meanwhile', (dialogue) => dialogue.batch(2, 2).answerAsk(2)],
+  ])('that is silent and then %s is not subscribed to again', (_, goOn) => {
+    const dialogue = goOn(joined().pass(15_000))
+    expect(dialogue.names()).not.toContain('subscribe')
   })
 
   it('that is silent lives by its answer, however long the server takes to subscribe (rules 15 and 23)', () => {
@@ -150,10 +161,9 @@ describe('a member that is seen', () => {
     const untilMs = dialogue.nowMs + 60_000
     while (dialogue.nowMs < untilMs - 1) {
       dialogue.pass(Math.min(500, untilMs - 1 - dialogue.nowMs))
-      for (const { token } of dialogue.take('pull')) {
+      for (const { token } of dialogue.take('ask')) {
         const status = statusOf(2, { phase: 'syncing', epoch: epochOf(2, 2) })
-        const page = { ...status, entries: [], isLast: true }
-        dialogue.post({ type: 'PageReceived', token, from: fullJidOf(2), page })
+        dialogue.post({ type: 'StatusReceived', token, from: fullJidOf(2), status })
       }
     }
     expect(dialogue.injected()).toEqual([])
@@ -163,8 +173,10 @@ describe('a member that is seen', () => {
 
   it('that is ready in time keeps it, however long its table takes to come (rule 16)', () => {
     const dialogue = joined().post(subscribedTo(2))
-    dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) }).pass(10_000)
-    dialogue.post(subscribedTo(2)).answerAsk(2, { epoch: epochOf(2, 2) })
+    dialogue.answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) }).pass(1_499)
+    expect(dialogue.take('ask')).toEqual([])
+    dialogue.pass(1).answerAsk(2, { epoch: epochOf(2, 2) })
+    expect(dialogue.take('pull')).toHaveLength(1)
     for (let passed = 0; passed < 60_000; passed += 10_000) dialogue.pass(10_000).batch(2, 2)
     expect(dialogue.injected()).toEqual([])
   })
@@ -597,9 +609,9 @@ describe('a member whose stream ends', () => {
   })
 
   it('is seen by nobody to have restarted within grace (rule 24)', () => {
-    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000)
+    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).clear()
     presence(dialogue, 2, true).answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
-    dialogue.pass(2_000)
+    dialogue.pass(2_000).answerAsk(2, { epoch: epochOf(2, 2) })
     dialogue.answerPull(2, [busy, mailbox('1@default', 2)], { epoch: epochOf(2, 2) })
     expect(dialogue.injected()).toEqual([])
   })
@@ -887,6 +899,14 @@ describe('while the own stream is down', () => {
     expect(life(dialogue)).toBe('alive')
     dialogue.pass(1)
     expect(life(dialogue)).toBe('dead')
+  })
+
+  it('no peer is asked again that was not ready', () => {
+    const dialogue = new Dialogue().ready()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
+    dialogue.post(subscribedTo(2)).answerAsk(2, { phase: 'syncing' })
+    dialogue.clear().post({ type: 'StreamDown', reason: 'cut' }).pass(10_000)
+    expect(dialogue.names()).toEqual([])
   })
 
   it('no peer is asked anything, though several waited for their pull', () => {
