@@ -103,7 +103,7 @@ c2s_require_encryption = true
 authentication = "internal_hashed"
 modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq"${options.rate === undefined ? '' : ', "limits"'} }
 modules_disabled = { "s2s" }
-${options.rate === undefined ? swiftNetwork : `limits = { c2s = { rate = "${options.rate / 1_000}kb/s" } }`}
+${options.rate === undefined ? swiftSettings : `limits = { c2s = { rate = "${options.rate / 1_000}kb/s" } }`}
 ssl = { certificate = ${lua(certificate.certFile)}, key = ${lua(certificate.keyFile)} }
 
 VirtualHost ${lua(domain)}
@@ -120,8 +120,9 @@ ${options.extra ?? ''}
 }
 
 /** As shipped; a server with limits keeps Prosody's defaults, as read size is how coarse its limit is. */
-const swiftNetwork = `network_default_read_size = 262144
-network_settings = { nagle = false }`
+const swiftSettings = `network_default_read_size = 262144
+network_settings = { nagle = false }
+gc = { mode = "incremental", threshold = 200 }`
 
 const sqlStore = `storage = "sql"
   sql = { driver = "SQLite3", database = "prosody.sqlite" }`

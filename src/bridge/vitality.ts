@@ -39,10 +39,17 @@ export class Vitality {
     peer.life = 'suspected'
     peer.reason = reason
     log(this.context, 'info', 'member may be gone', { peer: peer.jid, reason })
-    const { graceMs } = this.context.settings.liveness
-    this.context.agenda.set(timer('grace', peer), this.context.nowMs + graceMs, () =>
-      this.#die(peer, reason),
-    )
+    const sinceMs = this.context.nowMs
+    const dueMs = (): number => {
+      const { graceMs, deadAfterMs } = this.context.settings.liveness
+      return excusedUntilMs(peer, sinceMs, graceMs, deadAfterMs)
+    }
+    const arm = (): void =>
+      this.context.agenda.set(timer('grace', peer), dueMs(), () => {
+        if (this.context.nowMs < dueMs()) arm()
+        else this.#die(peer, reason)
+      })
+    arm()
   }
 
   /**
@@ -104,8 +111,7 @@ export class Vitality {
     this.#watchFor(peer, 'quiet', quietAtMs, () => this.outlets.onQuiet(peer))
     const deadAtMs = (sinceMs: number): number => {
       const { deadAfterMs, staleAfterMs } = limits()
-      const excusedMs = Math.min(peer.serviceLateMs + deadAfterMs, sinceMs + staleAfterMs)
-      return Math.max(sinceMs + deadAfterMs, excusedMs)
+      return excusedUntilMs(peer, sinceMs, deadAfterMs, staleAfterMs)
     }
     this.#watchFor(peer, 'dead', deadAtMs, () => this.#die(peer, 'silence'))
   }
@@ -141,6 +147,12 @@ export class Vitality {
     })
     this.outlets.onDeath(peer)
   }
+}
+
+/** So long after that time, or after its service was last late since then, but not longer than `mostMs` after that time. */
+function excusedUntilMs(peer: Peer, sinceMs: number, durationMs: number, mostMs: number): number {
+  const excusedMs = Math.min(peer.serviceLateMs + durationMs, sinceMs + mostMs)
+  return Math.max(sinceMs + durationMs, excusedMs)
 }
 
 function timer(name: string, peer: Peer): string {
