@@ -608,6 +608,20 @@ describe('a member whose stream ends', () => {
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
   })
 
+  it('may take longer to be back while the server is late, up to dead_after (rules 21 and 23)', () => {
+    const late: BridgeEvent = { type: 'ServiceLate', service }
+    const once = presence(joined(), 2, false).pass(3_000).post(late).pass(4_999)
+    expect(life(once)).toBe('suspected')
+    once.pass(1)
+    expect(life(once)).toBe('dead')
+    const dialogue = presence(joined().pass(14_000), 2, false)
+    for (let passed = 0; passed < 27_000; passed += 3_000) dialogue.pass(3_000).post(late)
+    dialogue.pass(2_999)
+    expect(life(dialogue)).toBe('suspected')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+  })
+
   it('is seen by nobody to have restarted within grace (rule 24)', () => {
     const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).clear()
     presence(dialogue, 2, true).answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
