@@ -9,6 +9,7 @@ import { Onlooker } from '../lab/onlooker.js'
 import { claimPort, type Scratch } from '../lab/scratch.js'
 import type { XmppServer } from '../lab/xmpp-server.js'
 import { createNode } from '../src/pubsub/create-node.js'
+import type { Credentials } from '../src/asterisk/sip/digest.js'
 import type { RelayPlan } from './relay/plan.js'
 import { Tap } from './tap.js'
 
@@ -135,6 +136,8 @@ distribute_events=yes
 `
 }
 
+const relayCredentials: Credentials = { user: 'mesh', password: 'secret-mesh' }
+
 /** Two relays around a Prosody: how far a program in Node.js can get on a bridge's path. */
 export async function startRelays({ scratch }: PairOptions, server: XmppServer): Promise<Pair> {
   const relayPorts = { a: await claimPort(), b: await claimPort() }
@@ -146,7 +149,7 @@ export async function startRelays({ scratch }: PairOptions, server: XmppServer):
       name: `relay-${side}`,
       eid: eids[side],
       sipPort: sipPorts[side],
-      pjsip: publishConf(sipPorts[side], relayPorts[side]),
+      pjsip: publishConf(sipPorts[side], relayPorts[side], relayCredentials),
     })
   await createOpenNodes(server, 'relay-a', ['relay-a', 'relay-b'], '0')
   const [one, two] = await both(start)
@@ -164,6 +167,7 @@ export async function startRelays({ scratch }: PairOptions, server: XmppServer):
       peerEid: eids[peer],
       sipPort: relayPorts[side],
       asteriskPort: sipPorts[side],
+      sipCredentials: relayCredentials,
     }
     const relay = fork(relayFile, [JSON.stringify(plan)], { execArgv: [] })
     await once(relay, 'message')
@@ -211,7 +215,7 @@ export async function startSipPublish({ scratch }: PairOptions): Promise<Pair> {
 }
 
 /** Source: Asterisk `configs/samples/pjsip.conf.sample` and `res/res_pjsip_publish_asterisk.c`. */
-function publishConf(ownPort: number, peerPort: number): string {
+function publishConf(ownPort: number, peerPort: number, credentials?: Credentials): string {
   const outbound = (event: string): string => `
 type=outbound-publish
 event=${event}
@@ -225,6 +229,7 @@ type=endpoint
 context=none
 disallow=all
 allow=ulaw
+${credentials ? 'auth=mesh' : ''}
 [mesh]
 type=identify
 endpoint=mesh
@@ -242,5 +247,6 @@ devicestate_publish=mesh-devicestate
 mailboxstate_publish=mesh-mwi
 device_state=yes
 mailbox_state=yes
+${credentials ? `[mesh]\ntype=auth\nauth_type=userpass\nusername=${credentials.user}\npassword=${credentials.password}` : ''}
 `
 }

@@ -1,3 +1,5 @@
+import type { Credentials } from '../../src/asterisk/sip/digest.js'
+
 /** What one relay is told when it starts. */
 export interface RelayPlan {
   readonly user: string
@@ -14,4 +16,6 @@ export interface RelayPlan {
   /** UDP: its own, and its Asterisk's. */
   readonly sipPort: number
   readonly asteriskPort: number
+  /** What its Asterisk asks for. */
+  readonly sipCredentials: Credentials
 }

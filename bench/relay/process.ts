@@ -1,19 +1,22 @@
 /**
  * The least that anything on a bridge's path does: gives what its Asterisk publishes to its feed, one publish in flight,
- * and injects what the other feed brings by TCP, 32 in flight. No table, no checks, no credentials, no retries, no XML parser.
+ * and injects what the other feed brings by TCP, 32 in flight, with credentials. No table, no checks, no retries, no XML parser.
  * Compiled before it runs, as a bridge is.
  */
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { connect } from 'node:tls'
+import { DigestClient } from '../../src/asterisk/sip/digest.js'
 import type { RelayPlan } from './plan.js'
 
 interface Lane {
   readonly callId: string
+  readonly digest: DigestClient
   sequence: number
   etag: string
-  isBusy: boolean
+  /** The state that is being injected, by its device. */
+  busyWith: readonly [device: string, state: string] | undefined
 }
 
 const plan = JSON.parse(process.argv[2] ?? '') as RelayPlan
@@ -24,7 +27,8 @@ const bare = `${plan.user}@${plan.domain}`
 const toPublish = new Map<string, string>()
 const toInject = new Map<string, string>()
 const lanes = Array.from({ length: 32 }, (_, index): Lane => {
-  return { callId: `relay-${sipPort}-${index}`, sequence: 0, etag: '', isBusy: false }
+  const digest = new DigestClient(plan.sipCredentials)
+  return { callId: `relay-${sipPort}-${index}`, digest, sequence: 0, etag: '', busyWith: undefined }
 })
 let isPublishing = false
 let isOnline = false
@@ -69,27 +73,36 @@ function header(text: string, name: string): string {
 
 function answered(text: string): void {
   const lane = lanes[Number(header(text, 'Call-ID').split('-')[2])]
-  if (!lane) return
-  lane.isBusy = false
-  lane.etag = text.startsWith('SIP/2.0 200 ') ? header(text, 'SIP-ETag') : ''
+  if (!lane?.busyWith) return
+  const [device, state] = lane.busyWith
+  lane.busyWith = undefined
+  if (text.startsWith('SIP/2.0 401 ')) {
+    lane.digest.take([header(text, 'WWW-Authenticate')])
+    if (!toInject.has(device)) toInject.set(device, state)
+  } else {
+    lane.etag = text.startsWith('SIP/2.0 200 ') ? header(text, 'SIP-ETag') : ''
+  }
   inject()
 }
 
 function inject(): void {
   for (const [device, state] of toInject) {
-    const lane = lanes.find(({ isBusy }) => !isBusy)
+    const lane = lanes.find(({ busyWith }) => !busyWith)
     if (!lane) return
     toInject.delete(device)
-    lane.isBusy = true
+    lane.busyWith = [device, state]
     lane.sequence += 1
-    const { callId, sequence, etag } = lane
-    const body = `{"type":"devicestate","device":"${device}","state":"${state}","cachable":"1","eid":"${plan.peerEid}"}`
+    const { callId, digest, sequence, etag } = lane
+    const uri = `sip:mesh@127.0.0.1:${asteriskPort}`
+    const authorization = digest.authorize('PUBLISH', uri)
+    const body = `{"type":"devicestate","device":"${device}","state":"${state}","cachable":1,"eid":"${plan.peerEid}"}`
     injections.write(
-      `PUBLISH sip:mesh@127.0.0.1:${asteriskPort} SIP/2.0\r\n` +
+      `PUBLISH ${uri} SIP/2.0\r\n` +
         `Via: SIP/2.0/TCP 127.0.0.1:${sipPort};rport;branch=z9hG4bK${callId}-${sequence}\r\n` +
         `From: <sip:mesh@127.0.0.1>;tag=relay\r\nTo: <sip:mesh@127.0.0.1>\r\nCall-ID: ${callId}\r\n` +
         `CSeq: ${sequence} PUBLISH\r\nMax-Forwards: 70\r\nEvent: asterisk-devicestate\r\nExpires: 3600\r\n` +
         (etag === '' ? '' : `SIP-If-Match: ${etag}\r\n`) +
+        (authorization === undefined ? '' : `Authorization: ${authorization}\r\n`) +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     )
   }
