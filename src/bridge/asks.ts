@@ -29,13 +29,6 @@ export class Asks {
     this.context.emit({ to: 'cluster', do: 'ask', jid, token: this.#token })
   }
 
-  /** Asks anew: whoever was asked there may be gone, and what comes of that question no longer counts. */
-  askAnew(purpose: string, jid: string, asker: Asker): void {
-    const token = this.#tokens.get(`${purpose} ${jid}`)
-    if (token !== undefined) this.#take(token)
-    this.ask(purpose, jid, asker)
-  }
-
   /** Asks after that time, plus jitter, unless the stream ends before. */
   askLater(purpose: string, jid: string, asker: Asker, delayMs: number): void {
     const name = `ask:${purpose} ${jid}`
@@ -45,6 +38,15 @@ export class Asks {
       this.#later.delete(name)
       this.ask(purpose, jid, asker)
     })
+  }
+
+  /** Nothing is asked of that JID for that purpose any more, and what comes of it no longer counts. */
+  drop(purpose: string, jid: string): void {
+    const name = `${purpose} ${jid}`
+    const token = this.#tokens.get(name)
+    if (token !== undefined) this.#take(token)
+    this.#later.delete(`ask:${name}`)
+    this.context.agenda.cancel(`ask:${name}`)
   }
 
   answered(token: number, from: string, status: Status): void {

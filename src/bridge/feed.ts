@@ -15,6 +15,10 @@ import { takeFitting, wireOctets } from './wire.js'
 const restAboveMs = 20
 /** … and than this for each entry: a large batch takes its time on an idle server too. */
 const restAboveMsPerEntry = 0.1
+/** After so many changes in a batch, none left over, more are awaited … */
+const burstEntries = 4
+/** … for so long, ms: a stanza costs its writing, its routing and a reading by each member, however few it brings. */
+const burstRestMs = 5
 const retryMs = 500
 /** A batch that was lost so often, and is larger than what is sent at once by now, is given up. */
 const maxLosses = 2
@@ -152,12 +156,18 @@ export class Feed {
     if (wasBye) {
       this.end()
       this.outlets.onByePublished()
-    } else if (tookMs > restAboveMs + entries.length * restAboveMsPerEntry) {
-      const untilMs = this.context.nowMs + tookMs
-      this.context.agenda.set('feed-rest', untilMs, () => this.#pump())
     } else {
+      this.#rest(tookMs, entries.length)
       this.#pump()
     }
+  }
+
+  #rest(tookMs: number, entries: number): void {
+    const isSlow = tookMs > restAboveMs + entries * restAboveMsPerEntry
+    const isBurst = entries >= burstEntries && !this.#wasFull
+    const restMs = isSlow ? tookMs : isBurst ? burstRestMs : 0
+    if (restMs === 0) return
+    this.context.agenda.set('feed-rest', this.context.nowMs + restMs, () => this.#pump())
   }
 
   failed(sequence: number, failure: Failure): void {

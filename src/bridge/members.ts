@@ -29,13 +29,6 @@ import type { EntityId } from './state.js'
 import { Troubles } from './troubles.js'
 import { Vitality } from './vitality.js'
 
-/** While a peer is up but not ready it is asked this often, plus jitter … */
-const syncingRetryMs = 1_000
-/** … and this often while it does not answer. */
-const unansweredRetryMs = 2_000
-/** A peer that refuses us is asked again after this. */
-const forbiddenRetryMs = 60_000
-
 export interface MembersOutlets {
   /** States of a peer have come in. */
   onStates(): void
@@ -119,6 +112,7 @@ export class Members {
       onBusy: (isBusy) => injection.pulling(isBusy),
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
+      onMissed: (peer) => this.vitality.pageMissed(peer),
       onLate: (peer) => this.#inquiries.ask(peer),
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
@@ -202,11 +196,12 @@ export class Members {
     const peer = this.#roster.get(item.id) ?? this.#roster.add(item)
     const hasMoved = peer.item.jid !== item.jid || peer.item.service !== item.service
     const isNews = hasMoved || peer.item.epoch !== item.epoch
-    peer.item = item
     if (hasMoved) {
+      this.#inquiries.drop(peer)
       this.#pulls.cancel(peer)
       this.#following.moved(peer)
     }
+    peer.item = item
     if (isNews) this.presence.forget(item.jid)
     if (peer.refusal !== undefined) this.#judgeAgain(peer)
     else if (isNews || !peer.isFollowed || peer.life === 'dead' || peer.life === 'unknown')
@@ -338,7 +333,7 @@ export class Members {
     peer.isRefusing = false
     this.vitality.answered(peer, status.phase)
     if (status.phase === 'ready') return true
-    this.#inquiries.askLater(peer, syncingRetryMs)
+    this.#inquiries.askLater(peer, 'syncing')
     return false
   }
 
@@ -353,6 +348,7 @@ export class Members {
   }
 
   #synced(peer: Peer): void {
+    this.vitality.synced(peer)
     this.#absence.endFor(peer.jid)
     // What it holds is right as of now; without its feed the next change is missed.
     peer.isSynced = peer.isFollowed
@@ -370,27 +366,28 @@ export class Members {
       peer.isRefusing = true
       const remedy = `name ${this.context.settings.jid} under trust in its configuration`
       this.#troubles.raise(peer.jid, 'refuses', `it refuses this member: ${remedy}`)
-      this.#inquiries.askLater(peer, forbiddenRetryMs)
+      this.#inquiries.askLater(peer, 'forbidden')
       return
     }
+    // All else is not its server's word that it has no stream: `dead_after` judges that.
+    const isAbsent = absences.has(failure.condition)
     switch (peer.life) {
       case 'unknown':
         peer.life = 'dead'
         peer.reason = failure.reason
         this.#following.end(peer)
         this.retained.read(peer)
-        if (absences.has(failure.condition)) this.#census.releaseDevices(peer)
-        return
+        if (isAbsent) this.#census.releaseDevices(peer)
+        break
       case 'alive':
       case 'suspected':
-        // Silence is not its server's word that it has no stream: `dead_after` judges that.
-        if (failure.condition !== 'timeout') this.vitality.suspect(peer, failure.reason)
-        this.#inquiries.askLater(peer, unansweredRetryMs)
-        return
+        if (isAbsent) this.vitality.suspect(peer, failure.reason)
+        break
       case 'dead':
         if (peer.isRetainedUnread) this.retained.read(peer)
-        return
     }
+    const mayBeThere = peer.life !== 'dead' || (!isAbsent && !peer.isBelieved)
+    if (mayBeThere) this.#inquiries.askLater(peer, 'unanswered')
   }
 
   #died(peer: Peer): void {
@@ -446,6 +443,7 @@ export class Members {
 
   #release(peer: Peer): void {
     this.vitality.forget(peer)
+    this.#inquiries.drop(peer)
     this.#arrivals.forget(peer)
     this.#absence.endFor(peer.jid)
     this.#following.end(peer)

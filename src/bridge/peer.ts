@@ -37,6 +37,8 @@ export interface Peer {
   /** Its table is complete as of its epoch and sequence, and its feed is followed. */
   isSynced: boolean
   lastHeardMs: number
+  /** Since it was last in sync a page that it was asked for did not come, or could not be taken. */
+  isPageMissed: boolean
   /** When its pubsub service, or the own one, was last known to let requests wait, ms; -Infinity: never. */
   serviceLateMs: number
   /** Since when it is alive, ms; a `grace` that it survived does not count. */

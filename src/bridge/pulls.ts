@@ -17,6 +17,8 @@ export interface PullsOutlets {
   /** The peer answered; `false` where it must not be believed, left, or is not ready. */
   onPage(peer: Peer, from: string, page: Page): boolean
   onComplete(peer: Peer): void
+  /** A page did not come, or was refused by whoever judges it. */
+  onMissed(peer: Peer): void
   /** A page did not come in time: it may be on its way over a slow link, which an answer to a short question tells. */
   onLate(peer: Peer): void
   onUnanswered(peer: Peer, failure: Failure): void
@@ -68,7 +70,11 @@ export class Pulls {
     const peer = this.#take(token)
     if (!peer) return
     if (!this.outlets.onPage(peer, from, page)) {
-      if (this.#active?.peer === peer) this.#leaveActive()
+      // Unless it has been refused, or has left.
+      if (this.#active?.peer === peer) {
+        this.outlets.onMissed(peer)
+        this.#leaveActive()
+      }
       this.#next()
       return
     }
@@ -93,6 +99,7 @@ export class Pulls {
     const peer = this.#take(token)
     if (!peer) return
     this.#leaveActive()
+    if (failure.condition !== 'disconnected') this.outlets.onMissed(peer)
     switch (failure.condition) {
       case 'timeout':
         this.#shrink(peer)

@@ -53,6 +53,7 @@ export class Roster {
       isFollowed: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
+      isPageMissed: false,
       serviceLateMs: -Infinity,
       aliveSinceMs: undefined,
       reason: undefined,

@@ -5,13 +5,16 @@ import type { Phase } from './messages.js'
 import type { Peer } from './peer.js'
 
 export interface VitalityOutlets {
-  /** Nothing came for 1.5 heartbeats: ask it, and subscribe again (rule 15). */
+  /** Nothing came for 1.5 heartbeats: ask it, and see whether its feed is what is missing (rule 15). */
   onQuiet(peer: Peer): void
   /** No sign for `grace` after its stream ended, or for `dead_after`. */
   onDeath(peer: Peer): void
-  /** It stayed up but not ready for `stale_after` (rule 16). */
+  /** For `stale_after` it stayed up but not ready (rule 16), or its table did not come. */
   onStale(peer: Peer): void
 }
+
+/** While a service lets a request wait, that is told this often, ms; and a little more. */
+const lateToldMs = 3_100
 
 export class Vitality {
   #isStreamUp = false
@@ -33,7 +36,7 @@ export class Vitality {
     this.#watch(peer)
   }
 
-  /** The server says that its stream ended, or it does not answer: `grace` runs. */
+  /** The server says that it has no stream: `grace` runs. */
   suspect(peer: Peer, reason: string): void {
     if (peer.life !== 'alive' || !this.#isStreamUp) return
     peer.life = 'suspected'
@@ -53,13 +56,25 @@ export class Vitality {
   }
 
   /**
-   * It answered. Of one that is up but not ready what is held stays, up to `stale_after` (rule 16); how long the table of
-   * one that is ready takes to come is not its doing.
+   * It answered. Of one that is up but not ready what is held stays, up to `stale_after` (rule 16); how long its table has to
+   * wait for its turn is not its doing.
    */
   answered(peer: Peer, phase: Phase): void {
     this.heard(peer)
-    if (phase === 'ready') this.context.agenda.cancel(timer('stale', peer))
-    else this.#heldBack(peer)
+    if (phase !== 'ready') this.#heldBack(peer)
+    else if (!peer.isPageMissed) this.context.agenda.cancel(timer('stale', peer))
+  }
+
+  /** All of its table came, or none of it is needed. */
+  synced(peer: Peer): void {
+    peer.isPageMissed = false
+    this.context.agenda.cancel(timer('stale', peer))
+  }
+
+  /** A page did not come, or could not be taken: what is held of it may be old, however ready it says that it is. */
+  pageMissed(peer: Peer): void {
+    peer.isPageMissed = true
+    this.#heldBack(peer)
   }
 
   /** The own stream is down: peers' timers stop, a running grace is cancelled (rule 23). */
@@ -151,7 +166,8 @@ export class Vitality {
 
 /** So long after that time, or after its service was last late since then, but not longer than `mostMs` after that time. */
 function excusedUntilMs(peer: Peer, sinceMs: number, durationMs: number, mostMs: number): number {
-  const excusedMs = Math.min(peer.serviceLateMs + durationMs, sinceMs + mostMs)
+  const lateUntilMs = peer.serviceLateMs + Math.max(durationMs, lateToldMs)
+  const excusedMs = Math.min(lateUntilMs, sinceMs + mostMs)
   return Math.max(sinceMs + durationMs, excusedMs)
 }
 

@@ -53,7 +53,7 @@ export interface ClusterEdgeOptions {
  */
 const feedItemId = 'batch'
 
-/** What a service has not answered for so long, ms, is told of, each time: then it is known what this bridge waits for. */
+/** What a service has not answered for so long, ms, is told of: then it is known what this bridge waits for. */
 const lateMs = 3_000
 
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
@@ -137,29 +137,32 @@ export class ClusterEdge {
   }
 
   private at(service: string): PubsubService {
-    const { connection, requestTimeoutMs } = this.options
-    return { iq: connection, service, timeoutMs: requestTimeoutMs }
+    const { connection, requestTimeoutMs, post } = this.options
+    const tell = (): void => post({ type: 'ServiceLate', service })
+    const request: typeof connection.request = async (...args) => {
+      const timer = setInterval(tell, lateMs)
+      try {
+        return await connection.request(...args)
+      } finally {
+        clearInterval(timer)
+      }
+    }
+    return { iq: { request }, service, timeoutMs: requestTimeoutMs }
   }
 
   private attempt(
     action: string,
     task: () => Promise<ClusterEvent>,
     failed: (failure: Failure) => ClusterEvent,
-    service = this.options.service,
   ): void {
     const { post, log } = this.options
-    let isTold = false
-    const tell = (): void => {
-      if (!isTold) log.info({ action }, 'no answer of the XMPP server yet')
-      isTold = true
-      post({ type: 'ServiceLate', service })
-    }
+    const tell = (): void => log.info({ action }, 'no answer of the XMPP server yet')
     const watched = async (): Promise<ClusterEvent> => {
-      const timer = setInterval(tell, lateMs)
+      const timer = setTimeout(tell, lateMs)
       try {
         return await task()
       } finally {
-        clearInterval(timer)
+        clearTimeout(timer)
       }
     }
     attempt(post, action, watched, failed)
@@ -250,7 +253,6 @@ export class ClusterEdge {
         return { type: 'Subscribed', ...feed }
       },
       (failure) => ({ type: 'SubscribeFailed', ...feed, failure }),
-      service,
     )
   }
 
@@ -330,7 +332,6 @@ export class ClusterEdge {
         return { type: 'WindowRead', eid, kind, ...found }
       },
       (failure) => ({ type: 'WindowUnread', eid, kind, failure }),
-      service,
     )
   }
 

@@ -86,7 +86,7 @@ describe('a server that takes little (rule 11)', () => {
       .take('publishBatch')
       .forEach(({ batch }) => bridge.post({ type: 'BatchPublished', sequence: batch.sequence }))
     bridge.answerPublishes()
-    bridge.report('Custom:first', 'INUSE')
+    bridge.pass(5).report('Custom:first', 'INUSE')
     for (let round = 1; round <= 50; round += 1) {
       for (const { id, state } of changes(round)) bridge.report(id, state)
       bridge.pass(100)

@@ -92,6 +92,33 @@ describe('the feed', () => {
     expect(dialogue.takeOne('publishBatch').batch.sequence).toBe(3)
   })
 
+  it('awaits more for 5 ms after a batch of four changes, not after one of three', () => {
+    const report = (dialogue: Dialogue, count: number): Dialogue => {
+      for (let number = 0; number < count; number += 1) dialogue.report(`PJSIP/${number}`, 'BUSY')
+      return dialogue
+    }
+    const after = (changes: number): Dialogue => {
+      const dialogue = report(ready().report('PJSIP/first', 'RINGING').clear(), changes)
+      dialogue.post({ type: 'BatchPublished', sequence: 1 })
+      expect(dialogue.takeOne('publishBatch').batch.entries).toHaveLength(changes)
+      dialogue.report('PJSIP/next', 'INUSE').clear()
+      return dialogue.post({ type: 'BatchPublished', sequence: 2 })
+    }
+    expect(after(3).take('publishBatch')).toHaveLength(1)
+    const burst = after(4).pass(4).report('PJSIP/last', 'INUSE')
+    expect(burst.take('publishBatch')).toEqual([])
+    expect(burst.pass(1).takeOne('publishBatch').batch.entries).toHaveLength(2)
+  })
+
+  it('awaits nothing after a batch that left changes over', () => {
+    const dialogue = ready().report('PJSIP/first', 'RINGING').clear()
+    for (let number = 0; number < 600; number += 1) dialogue.report(`PJSIP/${number}`, 'BUSY')
+    dialogue.post({ type: 'BatchPublished', sequence: 1 })
+    expect(dialogue.takeOne('publishBatch').batch.entries.length).toBeLessThan(600)
+    dialogue.post({ type: 'BatchPublished', sequence: 2 })
+    expect(dialogue.take('publishBatch')).toHaveLength(1)
+  })
+
   it('beats where nothing else was sent for a heartbeat (rule 13)', () => {
     const dialogue = ready().report('PJSIP/1', 'INUSE')
     dialogue.answerPublishes()

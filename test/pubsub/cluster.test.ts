@@ -368,6 +368,14 @@ describe('an answer that does not come', () => {
     expect(posted).toEqual([{ type: 'ServiceLate', service: 'pubsub.b' }])
   })
 
+  it('is not said of a service that takes long for many requests, but not for any', async () => {
+    service.delayMs = 400
+    edge.perform({ to: 'cluster', do: 'makeOwnNodes' })
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(service.texts.length).toBeGreaterThan(7)
+    expect(posted).not.toContainEqual({ type: 'ServiceLate', service: own })
+  })
+
   it('is not told of where it comes in time', async () => {
     edge.perform({ to: 'cluster', do: 'readMembers' })
     await vi.advanceTimersByTimeAsync(10_000)

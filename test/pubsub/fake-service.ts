@@ -21,15 +21,21 @@ export class FakeService implements IqSender {
   answer: Answer = () => ''
   /** It takes requests and answers none. */
   isMute = false
+  /** It takes so long for each, ms. */
+  delayMs = 0
 
-  request(to: string, type: 'get' | 'set', payload: Element, timeoutMs: number): Promise<Element> {
+  async request(
+    to: string,
+    type: 'get' | 'set',
+    payload: Element,
+    timeoutMs: number,
+  ): Promise<Element> {
     const asked = { to, type, text: payload.toString() }
     this.asked.push(asked)
     this.timeoutsMs.push(timeoutMs)
     if (this.isMute) return new Promise(() => undefined)
-    return new Promise((resolve) => {
-      resolve(parse(`<iq type='result' from='${to}'>${this.answer(asked)}</iq>`))
-    })
+    if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs))
+    return parse(`<iq type='result' from='${to}'>${this.answer(asked)}</iq>`)
   }
 
   get texts(): string[] {
