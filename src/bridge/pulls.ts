@@ -17,7 +17,7 @@ export interface PullsOutlets {
   /** The peer answered; `false` where it must not be believed, left, or is not ready. */
   onPage(peer: Peer, from: string, page: Page): boolean
   onComplete(peer: Peer): void
-  /** A page did not come, or was refused by whoever judges it. */
+  /** A page did not come, or could not be taken; not where it has to wait for its turn. */
   onMissed(peer: Peer): void
   /** A page did not come in time: it may be on its way over a slow link, which an answer to a short question tells. */
   onLate(peer: Peer): void
@@ -99,10 +99,10 @@ export class Pulls {
     const peer = this.#take(token)
     if (!peer) return
     this.#leaveActive()
-    if (failure.condition !== 'disconnected') this.outlets.onMissed(peer)
     switch (failure.condition) {
       case 'timeout':
         this.#shrink(peer)
+        this.outlets.onMissed(peer)
         this.outlets.onLate(peer)
         break
       case 'resource-constraint':
@@ -111,6 +111,7 @@ export class Pulls {
       case 'disconnected':
         break
       default:
+        this.outlets.onMissed(peer)
         this.outlets.onUnanswered(peer, failure)
     }
     this.#next()

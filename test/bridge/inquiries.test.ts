@@ -107,6 +107,12 @@ describe('a member that started anew and answers that it is ready (rule 16)', ()
     expect(dialogue.injected()).toEqual([withdrawn])
   })
 
+  it('keeps it for as long as it is busy serving others', () => {
+    const world = { status: () => ({}), answerPull: pageFails('resource-constraint') }
+    const dialogue = joined().post(subscribedTo(2)).answerAsk(2, { epoch, phase: 'syncing' })
+    expect(live(dialogue, 120_000, world).injected()).toEqual([])
+  })
+
   it('keeps it where its table comes in the end', () => {
     let asked = 0
     const dialogue = live(joined().post(subscribedTo(2)), 120_000, {
