@@ -73,8 +73,10 @@ export class Census {
 
   /** It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death. */
   releaseDevices(peer: Peer): void {
-    const atMs = this.context.nowMs + this.context.settings.liveness.graceMs
-    this.context.agenda.set(`inherited:${peer.jid}`, atMs, () => {
+    const { agenda, nowMs, settings } = this.context
+    const timer = `inherited:${peer.jid}`
+    if (agenda.has(timer)) return
+    agenda.set(timer, nowMs + settings.liveness.graceMs, () => {
       if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
     })
   }

@@ -166,7 +166,8 @@ export class Feed {
     const isSlow = tookMs > restAboveMs + entries * restAboveMsPerEntry
     const isBurst = entries >= burstEntries && !this.#wasFull
     const restMs = isSlow ? tookMs : isBurst ? burstRestMs : 0
-    if (restMs === 0) return
+    // Who leaves has seconds only.
+    if (restMs === 0 || this.#isBye) return
     this.context.agenda.set('feed-rest', this.context.nowMs + restMs, () => this.#pump())
   }
 

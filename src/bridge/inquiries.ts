@@ -8,14 +8,14 @@ import type { Peer } from './peer.js'
 const purposes = { standing: 'peer', silence: 'quiet' } as const
 
 /** After what came of a question the next one follows, ms, plus jitter. */
-const retryMs = { syncing: 1_000, unanswered: 2_000, forbidden: 60_000 } as const
+const retryMs = { syncing: 1_000, unanswered: 2_000, dead: 15_000, forbidden: 60_000 } as const
 
 export interface InquiriesOutlets {
   /** `false` where it must not be believed, left, or is not ready. */
   mayTake(peer: Peer, from: string, status: Status): boolean
   /** It is ready, and there. */
   onReady(peer: Peer, status: Status): void
-  /** It answers, but its feed brought nothing for 1.5 heartbeats. */
+  /** It answers that it is ready, or refuses this one, but its feed brought nothing for 1.5 heartbeats. */
   onFeedMissed(peer: Peer): void
   onUnanswered(peer: Peer, failure: Failure): void
 }

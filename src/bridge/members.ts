@@ -331,7 +331,10 @@ export class Members {
     if (!this.#mayHold(peer, status)) return false
     peer.isBelieved = true
     peer.isRefusing = false
+    const wasDead = peer.life === 'dead'
     this.vitality.answered(peer, status.phase)
+    // Nobody has tried to subscribe since.
+    if (wasDead && !peer.isFollowed) this.#following.follow(peer)
     if (status.phase === 'ready') return true
     this.#inquiries.askLater(peer, 'syncing')
     return false
@@ -371,6 +374,7 @@ export class Members {
     }
     // All else is not its server's word that it has no stream: `dead_after` judges that.
     const isAbsent = absences.has(failure.condition)
+    const wasDead = peer.life === 'dead'
     switch (peer.life) {
       case 'unknown':
         peer.life = 'dead'
@@ -385,9 +389,10 @@ export class Members {
         break
       case 'dead':
         if (peer.isRetainedUnread) this.retained.read(peer)
+        if (isAbsent) this.#census.releaseDevices(peer)
     }
     const mayBeThere = peer.life !== 'dead' || (!isAbsent && !peer.isBelieved)
-    if (mayBeThere) this.#inquiries.askLater(peer, 'unanswered')
+    if (mayBeThere) this.#inquiries.askLater(peer, wasDead ? 'dead' : 'unanswered')
   }
 
   #died(peer: Peer): void {

@@ -38,7 +38,7 @@ export interface Peer {
   isSynced: boolean
   lastHeardMs: number
   /** Since it was last in sync a page that it was asked for did not come, or could not be taken. */
-  isPageMissed: boolean
+  missedSinceMs: number | undefined
   /** When its pubsub service, or the own one, was last known to let requests wait, ms; -Infinity: never. */
   serviceLateMs: number
   /** Since when it is alive, ms; a `grace` that it survived does not count. */

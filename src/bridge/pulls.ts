@@ -89,6 +89,7 @@ export class Pulls {
         break
       case 'restart':
         this.#leaveActive()
+        this.outlets.onMissed(peer)
         this.#requestLater(peer, restartMs)
         break
     }

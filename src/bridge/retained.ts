@@ -32,7 +32,7 @@ export class Retained {
     if (peer?.life === 'dead' && mayTakeRetained(peer)) peer.replica.takeRetained(entries)
   }
 
-  /** It could not be read: the next look at `members` tries again. */
+  /** It could not be read: the next look at `members`, or question that is not answered, tries again. */
   failed(eid: EntityId): void {
     const peer = this.roster.holder(eid)
     if (peer?.life === 'dead') peer.isRetainedUnread = true

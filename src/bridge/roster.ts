@@ -53,7 +53,7 @@ export class Roster {
       isFollowed: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
-      isPageMissed: false,
+      missedSinceMs: undefined,
       serviceLateMs: -Infinity,
       aliveSinceMs: undefined,
       reason: undefined,

@@ -62,19 +62,21 @@ export class Vitality {
   answered(peer: Peer, phase: Phase): void {
     this.heard(peer)
     if (phase !== 'ready') this.#heldBack(peer)
-    else if (!peer.isPageMissed) this.context.agenda.cancel(timer('stale', peer))
+    else this.context.agenda.cancel(timer('stale', peer))
   }
 
   /** All of its table came, or none of it is needed. */
   synced(peer: Peer): void {
-    peer.isPageMissed = false
+    peer.missedSinceMs = undefined
     this.context.agenda.cancel(timer('stale', peer))
   }
 
   /** A page did not come, or could not be taken: what is held of it may be old, however ready it says that it is. */
   pageMissed(peer: Peer): void {
-    peer.isPageMissed = true
-    this.#heldBack(peer)
+    if (peer.life !== 'alive' && peer.life !== 'suspected') return
+    const { nowMs, settings } = this.context
+    peer.missedSinceMs ??= nowMs
+    if (nowMs - peer.missedSinceMs >= settings.liveness.staleAfterMs) this.outlets.onStale(peer)
   }
 
   /** The own stream is down: peers' timers stop, a running grace is cancelled (rule 23). */
@@ -107,6 +109,7 @@ export class Vitality {
   }
 
   forget(peer: Peer): void {
+    peer.missedSinceMs = undefined
     for (const name of ['grace', 'quiet', 'dead', 'stale'] as const) {
       this.context.agenda.cancel(timer(name, peer))
     }

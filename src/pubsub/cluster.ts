@@ -137,12 +137,20 @@ export class ClusterEdge {
   }
 
   private at(service: string): PubsubService {
-    const { connection, requestTimeoutMs, post } = this.options
-    const tell = (): void => post({ type: 'ServiceLate', service })
-    const request: typeof connection.request = async (...args) => {
+    const { connection, requestTimeoutMs, post, log } = this.options
+    const request: typeof connection.request = async (to, type, payload, timeoutMs) => {
+      let isTold = false
+      const tell = (): void => {
+        post({ type: 'ServiceLate', service })
+        if (isTold) return
+        isTold = true
+        const [verb] = payload.getChildElements()
+        const action = `${verb?.name ?? payload.name} ${verb?.attrs['node'] ?? ''}`.trim()
+        log.info({ service, action }, 'no answer of the XMPP server yet')
+      }
       const timer = setInterval(tell, lateMs)
       try {
-        return await connection.request(...args)
+        return await connection.request(to, type, payload, timeoutMs)
       } finally {
         clearInterval(timer)
       }
@@ -155,17 +163,7 @@ export class ClusterEdge {
     task: () => Promise<ClusterEvent>,
     failed: (failure: Failure) => ClusterEvent,
   ): void {
-    const { post, log } = this.options
-    const tell = (): void => log.info({ action }, 'no answer of the XMPP server yet')
-    const watched = async (): Promise<ClusterEvent> => {
-      const timer = setTimeout(tell, lateMs)
-      try {
-        return await task()
-      } finally {
-        clearTimeout(timer)
-      }
-    }
-    attempt(post, action, watched, failed)
+    attempt(this.options.post, action, task, failed)
   }
 
   private makeOwnNodes(): void {

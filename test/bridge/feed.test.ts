@@ -110,6 +110,13 @@ describe('the feed', () => {
     expect(burst.pass(1).takeOne('publishBatch').batch.entries).toHaveLength(2)
   })
 
+  it('awaits nothing where it says goodbye, however long the publish before took', () => {
+    const dialogue = ready().report('PJSIP/1', 'RINGING').clear()
+    dialogue.pass(4_000).post({ type: 'LeaveRequested' }).answerInjections()
+    dialogue.post({ type: 'BatchPublished', sequence: 1 })
+    expect(dialogue.takeOne('publishBatch').batch.isBye).toBe(true)
+  })
+
   it('awaits nothing after a batch that left changes over', () => {
     const dialogue = ready().report('PJSIP/first', 'RINGING').clear()
     for (let number = 0; number < 600; number += 1) dialogue.report(`PJSIP/${number}`, 'BUSY')

@@ -10,6 +10,7 @@ import {
   emptyBatch,
   epochOf,
   failed,
+  feedAt,
   memberItem,
   statusOf,
   subscribedTo,
@@ -79,7 +80,7 @@ describe('a member that started anew and answers that it is ready (rule 16)', ()
       const dialogue = joined().post(subscribedTo(2))
       const world = { status: () => ({}), answerPull: pageFails(condition) }
       expect(live(dialogue, 59_000, world).injected()).toEqual([])
-      expect(live(dialogue, 3_000, world).injected()).toEqual([withdrawn])
+      expect(live(dialogue, 13_000, world).injected()).toEqual([withdrawn])
       expect(member(dialogue)?.life).toBe('alive')
     },
   )
@@ -105,6 +106,53 @@ describe('a member that started anew and answers that it is ready (rule 16)', ()
       },
     })
     expect(dialogue.injected()).toEqual([withdrawn])
+  })
+
+  it('keeps it for stale_after where its pages contradict each other', () => {
+    const pageOfNothing = { ...statusOf(2, { epoch }), entries: [], isLast: false }
+    const dialogue = live(joined().post(subscribedTo(2)), 120_000, {
+      status: () => ({}),
+      answerPull: (to, token) =>
+        to.post({ type: 'PageReceived', token, from: fullJidOf(2), page: pageOfNothing }),
+    })
+    expect(dialogue.injected()).toEqual([withdrawn])
+  })
+
+  it('keeps it where one page is late and its pull waits for its turn then', () => {
+    const dialogue = joined().post(subscribedTo(2)).answerAsk(2, { epoch, phase: 'syncing' })
+    dialogue.pass(2_000).answerAsk(2, { epoch })
+    pageFails('timeout')(dialogue, dialogue.takeOne('pull').token)
+    // Another's goes first.
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3) }).post(subscribedTo(3))
+    const [mine, others] = dialogue.take('ask')
+    const answer = (token: number, number: number, changed: Partial<Status>): Dialogue =>
+      dialogue.post({
+        type: 'StatusReceived',
+        ...{ token, from: fullJidOf(number), status: statusOf(number, changed) },
+      })
+    answer(others?.token ?? NaN, 3, {})
+    answer(mine?.token ?? NaN, 2, { epoch })
+    expect(dialogue.takeOne('pull').jid).toBe(fullJidOf(3))
+    for (let passed = 0; passed < 90_000; passed += 10_000) {
+      dialogue.pass(10_000)
+      const asked = dialogue.take('ask').filter(({ jid }) => jid === fullJidOf(2))
+      for (const { token } of asked) answer(token, 2, { epoch })
+    }
+    expect(member(dialogue)?.life).toBe('alive')
+    expect(dialogue.injected()).toEqual([])
+  })
+
+  it('forgets what failed on an earlier stream', () => {
+    const dialogue = joined().post(subscribedTo(2)).answerAsk(2, { epoch })
+    pageFails('timeout')(dialogue, dialogue.takeOne('pull').token)
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).clear().online(memberItem(2))
+    dialogue.post(subscribedTo(2))
+    live(dialogue, 50_000, {
+      status: () => ({}),
+      answerPull: pageFails('resource-constraint'),
+    })
+    const world = { status: () => ({}), answerPull: pageFails('internal-server-error') }
+    expect(live(dialogue, 20_000, world).injected()).toEqual([])
   })
 
   it('keeps it for as long as it is busy serving others', () => {
@@ -155,6 +203,21 @@ describe('a member that does not answer', () => {
       isFeedSilent: true,
     }
     expect(live(dialogue, 50_900, world).injected()).toEqual([`${b} PJSIP/1 BUSY`])
+  })
+
+  it('and was never heard is asked again, ever more rarely, and followed at once when it answers', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2))
+    dialogue.post({
+      type: 'SubscribeFailed',
+      ...feedAt(2),
+      failure: failed('item-not-found'),
+    })
+    dialogue.failAsk('timeout').clear()
+    expect(dialogue.pass(2_999).names()).toEqual([])
+    dialogue.pass(1).failAsk('timeout').clear()
+    expect(dialogue.pass(22_499).take('ask')).toEqual([])
+    dialogue.pass(1).answerAsk(2)
+    expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
   it('is not asked again once it is no longer trusted', () => {

@@ -355,7 +355,11 @@ describe('an answer that does not come', () => {
     edge.perform({ to: 'cluster', do: 'readMembers' })
     await vi.advanceTimersByTimeAsync(10_000)
     expect(told).toEqual([
-      { action: 'read asterisk/members', message: 'no answer of the XMPP server yet' },
+      {
+        service: own,
+        action: 'subscriptions asterisk/members',
+        message: 'no answer of the XMPP server yet',
+      },
     ])
     expect(posted).toEqual(Array(3).fill({ type: 'ServiceLate', service: own }))
   })
@@ -374,6 +378,7 @@ describe('an answer that does not come', () => {
     await vi.advanceTimersByTimeAsync(20_000)
     expect(service.texts.length).toBeGreaterThan(7)
     expect(posted).not.toContainEqual({ type: 'ServiceLate', service: own })
+    expect(told).toEqual([])
   })
 
   it('is not told of where it comes in time', async () => {
