@@ -220,6 +220,25 @@ describe('a member that does not answer', () => {
     expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
+  it('and was never heard loses what the journal names grace after its server says that it is absent (rule 9)', () => {
+    const journal = [{ eid: b, kind: 'device_state', id: 'PJSIP/1' }] as const
+    const dialogue = new Dialogue({ journal }).ready([], memberItem(2)).post(subscribedTo(2))
+    dialogue.failAsk('timeout').pass(3_000).failAsk().pass(4_000)
+    presence(dialogue, false).failAsk().pass(999)
+    expect(dialogue.injected()).toEqual([])
+    expect(dialogue.pass(1).injected()).toEqual([withdrawn])
+  })
+
+  it('and is dead is not stale, whatever becomes of its table', () => {
+    const dialogue = joined().pass(30_000)
+    expect(member(dialogue)?.life).toBe('dead')
+    for (let beat = 0; beat < 12; beat += 1) {
+      dialogue.pass(10_000).batch(2, 5 + beat)
+      for (const { token } of dialogue.take('pull')) pageFails('undecodable')(dialogue, token)
+    }
+    expect(member(dialogue)).toMatchObject({ life: 'dead', isStale: false })
+  })
+
   it('is not asked again once it is no longer trusted', () => {
     const dialogue = joined().post(subscribedTo(2)).failAsk('timeout')
     dialogue
