@@ -128,8 +128,11 @@ export type ClusterEvent =
       readonly kind: Kind
       readonly failure: Failure
     }
-  /** That pubsub service lets a request wait for seconds; told again while it does. */
+  /** That pubsub service lets a request wait: told each `lateToldMs` while it does. */
   | { readonly type: 'ServiceLate'; readonly service: string }
+
+/** What a service has not answered for so long makes it late, ms. */
+export const lateToldMs = 3_000
 
 export type NodeChange = 'deleted' | 'purged' | 'retracted' | 'unsubscribed'
 

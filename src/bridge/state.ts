@@ -113,19 +113,18 @@ export type EntityId = string
 /** As nearly all come, each time with a state. */
 const oneSpelling = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 
+function respelled(text: string): EntityId | undefined {
+  if (!/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(text)) return undefined
+  const octets = text.toLowerCase().split(':')
+  return octets.map((octet) => octet.padStart(2, '0')).join(':')
+}
+
 /**
  * Brings an entity ID to its one spelling (lower case, two digits an octet), or `undefined` where the text is none.
  * The all-zero EID is Asterisk's "empty" one and is refused (protocol rule 18).
  */
 export function parseEntityId(text: string): EntityId | undefined {
-  if (!/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(text)) return undefined
-  const eid = oneSpelling.test(text)
-    ? text
-    : text
-        .toLowerCase()
-        .split(':')
-        .map((octet) => octet.padStart(2, '0'))
-        .join(':')
+  const eid = oneSpelling.test(text) ? text : respelled(text)
   return eid === '00:00:00:00:00:00' ? undefined : eid
 }
 

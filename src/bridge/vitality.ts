@@ -1,6 +1,7 @@
 /** Life and death of the peers: the timers between a sign of life and a death (rules 15, 16, 21 to 23). */
 import type { BridgeSettings, Context } from './context.js'
 import { log } from './context.js'
+import { lateToldMs } from './events.js'
 import type { Phase } from './messages.js'
 import type { Peer } from './peer.js'
 
@@ -13,8 +14,8 @@ export interface VitalityOutlets {
   onStale(peer: Peer): void
 }
 
-/** While a service lets a request wait, that is told this often, ms; and a little more. */
-const lateToldMs = 3_100
+/** The next word that a service is late may come this much later than it is due, ms. */
+const lateSlackMs = 100
 
 export class Vitality {
   #isStreamUp = false
@@ -169,7 +170,7 @@ export class Vitality {
 
 /** So long after that time, or after its service was last late since then, but not longer than `mostMs` after that time. */
 function excusedUntilMs(peer: Peer, sinceMs: number, durationMs: number, mostMs: number): number {
-  const lateUntilMs = peer.serviceLateMs + Math.max(durationMs, lateToldMs)
+  const lateUntilMs = peer.serviceLateMs + Math.max(durationMs, lateToldMs + lateSlackMs)
   const excusedMs = Math.min(lateUntilMs, sinceMs + mostMs)
   return Math.max(sinceMs + durationMs, excusedMs)
 }

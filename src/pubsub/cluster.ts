@@ -1,6 +1,6 @@
 import xml, { type Element } from '@xmpp/xml'
 import type { ClusterCommand } from '../bridge/commands.js'
-import type { ClusterEvent, Failure, NodeChange } from '../bridge/events.js'
+import { type ClusterEvent, type Failure, lateToldMs, type NodeChange } from '../bridge/events.js'
 import type { Batch } from '../bridge/messages.js'
 import type { EntityId, StateEntry } from '../bridge/state.js'
 import type { WireBatch } from '../nodes/feed.js'
@@ -52,9 +52,6 @@ export interface ClusterEdgeOptions {
  * items; ids of their own would fill the node, and then each publish would evict one and broadcast its retract.
  */
 const feedItemId = 'batch'
-
-/** What a service has not answered for so long, ms, is told of: then it is known what this bridge waits for. */
-const lateMs = 3_000
 
 /** The cluster as the domain sees it: performs its commands over XMPP and posts what comes from there. */
 export class ClusterEdge {
@@ -148,7 +145,7 @@ export class ClusterEdge {
         const action = `${verb?.name ?? payload.name} ${verb?.attrs['node'] ?? ''}`.trim()
         log.info({ service, action }, 'no answer of the XMPP server yet')
       }
-      const timer = setInterval(tell, lateMs)
+      const timer = setInterval(tell, lateToldMs)
       try {
         return await connection.request(to, type, payload, timeoutMs)
       } finally {

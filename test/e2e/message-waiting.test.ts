@@ -95,6 +95,7 @@ describe.each(xmppServers)('message counts through $kind', ({ start }) => {
     await atB.awaitNotifies(({ length }) => length >= 4)
     expect(bodies(atB).at(0)).toBe(dark)
     expect(bodies(atB).at(-1)).toBe(lit(2))
+    expect(bodies(atB).filter((body) => body !== dark && body !== lit(2))).toEqual([])
     // A later count comes behind whatever B might have told the others.
     a.asterisk.layVoicemail(polled, 5)
     await Promise.all([atA, atB, atC].map((lamp) => shows(lamp, lit(5))))
