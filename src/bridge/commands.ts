@@ -184,8 +184,8 @@ export type ObserveCommand =
       readonly to: 'observe'
       readonly do: 'count'
       readonly counter: string
-      readonly labels?: Readonly<Record<string, string>>
-      readonly by?: number
+      readonly labels?: Readonly<Record<string, string>> | undefined
+      readonly by?: number | undefined
     }
   /** One value of a histogram, such as `injection_delay_seconds`. */
   | {
@@ -193,7 +193,7 @@ export type ObserveCommand =
       readonly do: 'measure'
       readonly histogram: string
       readonly value: number
-      readonly labels?: Readonly<Record<string, string>>
+      readonly labels?: Readonly<Record<string, string>> | undefined
     }
   /** Something was not believed or not taken: who sent it, as far as is known, what it was, and why. */
   | ({ readonly to: 'observe'; readonly do: 'refused' } & Refused)

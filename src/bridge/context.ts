@@ -74,15 +74,9 @@ export function count(
   context: Context,
   counter: string,
   labels?: Readonly<Record<string, string>>,
-  by = 1,
+  by?: number,
 ): void {
-  context.emit({
-    to: 'observe',
-    do: 'count',
-    counter,
-    ...(labels && { labels }),
-    ...(by !== 1 && { by }),
-  })
+  context.emit({ to: 'observe', do: 'count', counter, labels, by })
 }
 
 /** Adds a value to a histogram. */
@@ -92,7 +86,7 @@ export function measure(
   value: number,
   labels?: Readonly<Record<string, string>>,
 ): void {
-  context.emit({ to: 'observe', do: 'measure', histogram, value, ...(labels && { labels }) })
+  context.emit({ to: 'observe', do: 'measure', histogram, value, labels })
 }
 
 /** Notes that something was not believed. */

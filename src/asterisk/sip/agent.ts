@@ -15,7 +15,13 @@ import {
 } from './message.js'
 import type { OutgoingRequest } from './publication.js'
 import type { StreamTransport } from './tcp-transport.js'
-import { ClientTransactions, ServerTransactions, type Outcome, type Way } from './transaction.js'
+import {
+  ClientTransactions,
+  serverKey,
+  ServerTransactions,
+  type Outcome,
+  type Way,
+} from './transaction.js'
 import type { Transport } from './transport.js'
 
 export interface SipAgentPorts {
@@ -249,16 +255,17 @@ export class SipAgent {
   private take(request: SipRequest): void {
     // ACK belongs to an INVITE that was refused, and is never answered (RFC 3261 section 17.1.1.3).
     if (request.method === 'ACK') return
-    const answered = this.servers.answerTo(request)
+    const key = serverKey(request)
+    const answered = this.servers.answerTo(key)
     if (answered) this.ports.transport.send(answered)
-    else this.respond(request, this.ports.answer(request))
+    else this.respond(request, this.ports.answer(request), key)
   }
 
-  private respond(request: SipRequest, answer: Answer): void {
+  private respond(request: SipRequest, answer: Answer, key = serverKey(request)): void {
     const { local, ports, tag } = this
     if (!local) return
     const datagram = serialiseResponse(request, answer, { toTag: tag, source: ports.peer })
-    this.servers.remember(request, datagram)
+    this.servers.remember(key, datagram)
     ports.transport.send(datagram)
     answer.onSent?.()
   }

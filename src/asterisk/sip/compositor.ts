@@ -74,11 +74,14 @@ export class Compositor {
     if (entityTag !== undefined && !this.isKept(entityTag, event)) return { status: 412 }
     const verdict = this.receiveBody(request, event, entityTag === undefined)
     if ('refused' in verdict || verdict.status >= 300) return verdict
-    const provenAtMs = this.provenAt(request) ?? this.ports.clock.now()
+    const nowMs = this.ports.clock.now()
+    const provenAtMs = this.provenAt(request) ?? nowMs
     if (entityTag !== undefined) this.publications.delete(entityTag)
     const callId = headers.get('call-id') ?? ''
     const expiresSeconds = Math.min(Number(expires), maxExpiresSeconds)
-    return { ...verdict, fields: this.keep({ event, callId, provenAtMs }, expiresSeconds) }
+    const expiresAtMs = nowMs + expiresSeconds * 1_000
+    const fields = this.keep({ event, callId, expiresAtMs, provenAtMs }, expiresSeconds)
+    return { status: verdict.status, fields, onSent: verdict.onSent }
   }
 
   private isKept(entityTag: string, event: string): boolean {
@@ -99,13 +102,9 @@ export class Compositor {
   }
 
   /** Every answer carries a fresh entity tag; any expiry is granted, so that 423 is never needed (rule 6). */
-  private keep(
-    kept: Omit<Kept, 'expiresAtMs'>,
-    expiresSeconds: number,
-  ): NonNullable<Answer['fields']> {
+  private keep(kept: Kept, expiresSeconds: number): NonNullable<Answer['fields']> {
     const entityTag = this.makeEntityTag()
-    const expiresAtMs = this.ports.clock.now() + expiresSeconds * 1_000
-    if (expiresSeconds > 0) this.publications.set(entityTag, { ...kept, expiresAtMs })
+    if (expiresSeconds > 0) this.publications.set(entityTag, kept)
     if (this.publications.size > maxEntityTags) {
       const [oldest] = this.publications.keys()
       if (oldest !== undefined) this.publications.delete(oldest)

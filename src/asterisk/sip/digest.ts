@@ -29,7 +29,7 @@ export interface DigestInput extends Credentials {
   readonly method: string
   readonly uri: string
   readonly nonce: string
-  readonly qop?: { readonly nc: string; readonly cnonce: string }
+  readonly qop?: { readonly nc: string; readonly cnonce: string } | undefined
 }
 
 /** The `response` value of RFC 7616 section 3.4.1. */
@@ -148,10 +148,8 @@ export class DigestClient {
     this.nonceCount++
     const nc = this.nonceCount.toString(16).padStart(8, '0')
     const { cnonce } = this
-    const response = responseOf(
-      { algorithm, nonce, ...(hasQop && { qop: { nc, cnonce } }) },
-      secret,
-    )
+    const qop = hasQop ? { nc, cnonce } : undefined
+    const response = responseOf({ algorithm, nonce, qop }, secret)
     let value = `${head}, response="${response}"`
     if (hasQop) value += `, cnonce="${cnonce}", qop=auth, nc=${nc}`
     if (opaque !== undefined) value += `, opaque=${quoted(opaque)}`

@@ -197,7 +197,7 @@ export class SipEdge {
       case 'inject': {
         const { lane, eid, entry } = command
         this.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
-          post({ type: 'InjectionAnswered', lane, ...(failure && { failure }) }),
+          post({ type: 'InjectionAnswered', lane, failure }),
         )
         return
       }

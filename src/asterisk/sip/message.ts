@@ -198,17 +198,24 @@ function checkMessage(startLine: StartLine, fields: HeaderField[], rest: Buffer)
   if (!sequence || number >= 2 ** 31) throw new SipParseError('no valid cseq header')
   const contentLength = headers.get('content-length') ?? String(rest.length)
   const length = /^\d{1,9}$/.test(contentLength) ? Number(contentLength) : Infinity
-  const parts: SipMessageParts = {
-    headers,
-    sequence: number,
-    sequenceMethod: sequence[2] ?? '',
-    // Octets after Content-Length are not of the message (RFC 3261 section 18.3).
-    body: rest.subarray(0, Math.min(length, rest.length)),
-  }
-  const message: SipMessage = { ...parts, ...startLine }
+  const sequenceMethod = sequence[2] ?? ''
+  // Octets after Content-Length are not of the message (RFC 3261 section 18.3).
+  const body = rest.subarray(0, Math.min(length, rest.length))
+  const message = messageOf(startLine, { headers, sequence: number, sequenceMethod, body })
   const problem = findProblem(message, fields, length > rest.length)
   if (problem) throw new SipParseError(problem, message.type === 'request' ? message : undefined)
   return message
+}
+
+/** Field by field: to spread two objects into one took V8 longer than all the rest of the check. */
+function messageOf(line: StartLine, parts: SipMessageParts): SipMessage {
+  const { headers, sequence, sequenceMethod, body } = parts
+  if (line.type === 'request') {
+    const { type, method, uri } = line
+    return { type, method, uri, headers, sequence, sequenceMethod, body }
+  }
+  const { type, status, reason } = line
+  return { type, status, reason, headers, sequence, sequenceMethod, body }
 }
 
 function findProblem(
@@ -244,7 +251,7 @@ export interface Answer {
   readonly status: number
   readonly fields?: readonly HeaderField[]
   /** Runs when the answer is on its way. */
-  readonly onSent?: () => void
+  readonly onSent?: (() => void) | undefined
 }
 
 /**

@@ -13,7 +13,7 @@ export interface OutgoingRequest {
   readonly fromTag: string
   readonly sequence: number
   readonly fields: readonly HeaderField[]
-  readonly body?: string
+  readonly body?: string | undefined
 }
 
 export interface PublicationPorts {
@@ -138,10 +138,9 @@ export class Publication {
     if (job.body !== undefined) fields.push(['Content-Type', 'application/json'])
     const { callId, fromTag } = this
     this.sequence++
-    const request = { method: 'PUBLISH', callId, fromTag, sequence: this.sequence, fields }
-    this.ports.send(job.body === undefined ? request : { ...request, body: job.body }, (outcome) =>
-      this.settle(job, outcome),
-    )
+    const { body } = job
+    const request = { method: 'PUBLISH', callId, fromTag, sequence: this.sequence, fields, body }
+    this.ports.send(request, (outcome) => this.settle(job, outcome))
   }
 
   private settle(job: Job, outcome: Outcome): void {

@@ -49,11 +49,9 @@ export class ClientTransactions {
   ): void {
     const { branch, method, message } = request
     const intervalMs = way.isReliable ? transactionTimeoutMs : t1Ms
-    this.pending.set(branch, {
-      ...{ method, message, way, onEnd, intervalMs },
-      endsAtMs: this.clock.now() + transactionTimeoutMs,
-      timer: this.clock.after(intervalMs, () => this.retransmit(branch)),
-    })
+    const endsAtMs = this.clock.now() + transactionTimeoutMs
+    const timer = this.clock.after(intervalMs, () => this.retransmit(branch))
+    this.pending.set(branch, { method, message, way, onEnd, endsAtMs, intervalMs, timer })
     way.send(message)
   }
 
@@ -134,16 +132,14 @@ export class ServerTransactions {
     return this.answers.size
   }
 
-  /** The answer that this very request got before. */
-  answerTo(request: SipRequest): Buffer | undefined {
-    const key = serverKey(request)
+  /** The answer that the request of that {@link serverKey} got before. */
+  answerTo(key: string): Buffer | undefined {
     const answered = this.answers.get(key)
     return answered && answered.expiresAtMs > this.clock.now() ? answered.datagram : undefined
   }
 
-  remember(request: SipRequest, datagram: Buffer): void {
+  remember(key: string, datagram: Buffer): void {
     const nowMs = this.clock.now()
-    const key = serverKey(request)
     this.answers.delete(key)
     this.answers.set(key, { datagram, expiresAtMs: nowMs + transactionTimeoutMs })
     // Map keeps insertion order: the first are the oldest, so no timer is needed to drop what timer J has ended.
@@ -155,6 +151,6 @@ export class ServerTransactions {
 }
 
 /** The whole topmost Via with Call-ID and CSeq: also right for peers without RFC 3261 branches (section 17.2.3). */
-function serverKey({ headers }: SipRequest): string {
+export function serverKey({ headers }: SipRequest): string {
   return `${headers.get('via') ?? ''}\n${headers.get('call-id') ?? ''}\n${headers.get('cseq') ?? ''}`
 }
