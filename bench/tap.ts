@@ -12,35 +12,48 @@ export type OnChange = (device: string, state: string, atMs: number) => void
 
 const change = /Event: DeviceStateChange\r\n(?:[^\r]*\r\n)*?Device: ([^\r]*)\r\nState: ([^\r]*)\r\n/
 
+/** All that comes within some ms of a burst. */
+const readOctets = 1_048_576
+
 export class Tap {
+  readonly #socket: Socket
   #rest = ''
   #onChange: OnChange = () => undefined
+  #onResponse: (text: string) => void = () => undefined
+  #pauseMs = 0
 
-  private constructor(
-    readonly asterisk: Asterisk,
-    private readonly socket: Socket,
-  ) {
-    socket.on('data', (text: string) => this.#receive(text))
-    socket.on('error', () => undefined)
+  private constructor(readonly asterisk: Asterisk) {
+    const buffer = Buffer.alloc(readOctets)
+    this.#socket = connect({
+      port: asterisk.manager.port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer, callback: (octets) => this.#take(buffer.toString('latin1', 0, octets)) },
+    })
+    this.#socket.on('error', () => undefined)
   }
 
   /** Logs in, for events of the class of device states only. */
   static async open(asterisk: Asterisk): Promise<Tap> {
-    const { port, secret } = asterisk.manager
-    const socket = connect(port, '127.0.0.1')
-    socket.setEncoding('latin1')
-    socket.setNoDelay(true)
-    await once(socket, 'connect')
-    socket.write(`Action: Login\r\nUsername: lab\r\nSecret: ${secret}\r\nEvents: call\r\n\r\n`)
-    const [answer] = (await once(socket, 'data')) as [string]
-    const text = answer.includes('Response:') ? answer : await nextText(socket)
+    const tap = new Tap(asterisk)
+    await once(tap.#socket, 'connect')
+    const { secret } = asterisk.manager
+    const answer = new Promise<string>((resolve) => {
+      tap.#onResponse = resolve
+    })
+    tap.#socket.write(`Action: Login\r\nUsername: lab\r\nSecret: ${secret}\r\nEvents: call\r\n\r\n`)
+    const text = await answer
     if (!text.includes('Success')) throw new Error(`${asterisk.name} does not let the bench in`)
-    return new Tap(asterisk, socket)
+    return tap
   }
 
-  /** Calls back for each change from now on, in place of whoever was called before. */
-  watch(onChange: OnChange): void {
+  /**
+   * Calls back for each change from now on, in place of whoever was called before. So many ms pass between two reads: to read
+   * thousands a second as they come takes as much of full cores as a bridge does.
+   */
+  watch(onChange: OnChange, pauseMs = 0): void {
     this.#onChange = onChange
+    this.#pauseMs = pauseMs
   }
 
   /** Sets `Custom:` devices, in order, as fast as Asterisk takes them; not answered. */
@@ -49,11 +62,19 @@ export class Tap {
     for (const [device, state] of changes) {
       text += `Action: Setvar\r\nVariable: DEVICE_STATE(${device})\r\nValue: ${state}\r\n\r\n`
     }
-    this.socket.write(text)
+    this.#socket.write(text)
   }
 
   close(): void {
-    this.socket.destroy()
+    this.#socket.destroy()
+  }
+
+  /** `false`: no more is to be read for now. */
+  #take(text: string): boolean {
+    this.#receive(text)
+    if (this.#pauseMs === 0) return true
+    setTimeout(() => this.#socket.resume(), this.#pauseMs)
+    return false
   }
 
   #receive(text: string): void {
@@ -61,16 +82,14 @@ export class Tap {
     const blocks = (this.#rest + text).split('\r\n\r\n')
     this.#rest = blocks.pop() ?? ''
     for (const block of blocks) {
-      if (!block.startsWith('Event: DeviceStateChange')) continue
-      const match = change.exec(`${block}\r\n`)
-      if (match) this.#onChange(match[1] ?? '', match[2] ?? '', atMs)
+      if (block.startsWith('Event: DeviceStateChange')) {
+        const match = change.exec(`${block}\r\n`)
+        if (match) this.#onChange(match[1] ?? '', match[2] ?? '', atMs)
+      } else if (block.includes('Response: ')) {
+        this.#onResponse(block)
+      }
     }
   }
-}
-
-async function nextText(socket: Socket): Promise<string> {
-  const [text] = (await once(socket, 'data')) as [string]
-  return text
 }
 
 export interface Watch {

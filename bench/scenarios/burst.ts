@@ -9,6 +9,8 @@ import { within } from '../wait.js'
 const lostMs = 30_000
 /** Write-behind of the burst before is over by then. */
 const restMs = 1_000
+/** Both ends are looked at this often. */
+const lookMs = 10
 
 export const burst: PairScenario = {
   name: 'burst',
@@ -21,14 +23,14 @@ export const burst: PairScenario = {
     let lastMs = 0
     a.watch((device, now, atMs) => {
       if (now === state && !sentAt.has(device)) sentAt.set(device, atMs)
-    })
+    }, lookMs)
     const all = new Promise<true>((resolve) => {
       b.watch((device, now, atMs) => {
         if (now !== state || shownAt.has(device) || !device.startsWith('Custom:burst-')) return
         lastMs = atMs
         shownAt.set(device, atMs)
         if (shownAt.size === names.length) resolve(true)
-      })
+      }, lookMs)
     })
     const cpu = watchCpu(processes)
     const startedMs = performance.now()
