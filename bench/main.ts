@@ -36,7 +36,8 @@ const help = `npm run bench -- [OPTIONS]
 
   --scenario NAME  only that one; may be given again: ${[...pairScenarios, ...serverScenarios].map(({ name }) => name).join(', ')}
   --server NAME    only with prosody, or ejabberd
-  --rounds N       of each scenario with pairs (default 3; 1 with --quick); clusters are measured once
+  --rounds N       of each scenario with pairs (default 3, and three times as many bursts; 1 with --quick); clusters are measured
+                   once
   --quick          small and short: shows that all works, measures nothing
   --out FOLDER     where the figures and the chart go (default bench/results)
 `
@@ -95,7 +96,8 @@ async function measureInTurn(scenario: PairScenario, pairs: readonly Pair[]): Pr
     subject: name,
     rounds: [] as Result['rounds'],
   }))
-  for (let round = 0; round < rounds; round++) {
+  const repeats = options.quick ? 1 : (scenario.repeats ?? 1)
+  for (let round = 0; round < rounds * repeats; round++) {
     for (const [index, pair] of subjects.entries()) {
       const measured = await scenario.measure(pair, round, size)
       say(`${scenario.name}, round ${round + 1}: ${pair.name} ${brief(measured)}`)

@@ -16,6 +16,8 @@ export interface PairScenario {
   readonly about: string
   /** Only pairs with a bridge. */
   readonly isForBridges?: boolean
+  /** So many rounds of it for one of the others: it is short, and its rounds differ by much. */
+  readonly repeats?: number
   readonly measure: (pair: Pair, round: number, size: Size) => Promise<Measured>
 }
 

@@ -15,6 +15,7 @@ const lookMs = 10
 export const burst: PairScenario = {
   name: 'burst',
   about: '3,000 devices change at once',
+  repeats: 3,
   async measure({ a, b, processes }, round, size) {
     const names = devices('burst', size === 'quick' ? 100 : 3_000)
     const state = stateOf(round)

@@ -26,10 +26,6 @@ function fail(dialogue: Dialogue, condition = 'item-not-found'): Dialogue {
   return dialogue.post({ type: 'SubscribeFailed', ...feedAt(2), failure })
 }
 
-function presence(dialogue: Dialogue): Dialogue {
-  return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
-}
-
 const reasons = (dialogue: Dialogue): string[] => unreadiness(dialogue.bridge.overview())
 
 /** In sync with member 2 before the stream ended, and back where the server has lost its store. */
@@ -74,7 +70,7 @@ describe('a member whose feed is not there yet', () => {
 
   it('is subscribed to at once when it shows its presence', () => {
     const dialogue = fail(returned())
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.presence(2, true)
     expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
@@ -92,7 +88,7 @@ describe('a member whose feed is not there yet', () => {
 describe('an answer from before the feed is followed', () => {
   it('does not make it in sync: what was asked is asked anew (rule 14)', () => {
     const dialogue = returned()
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.presence(2, true)
     const before = dialogue.takeOne('ask')
     dialogue.post(subscribed)
     const { token } = dialogue.takeOne('ask')
@@ -106,7 +102,7 @@ describe('an answer from before the feed is followed', () => {
 
   it('does not count for a pull: that starts again (rule 14)', () => {
     const dialogue = returned()
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.presence(2, true)
     dialogue.answerAsk(2, { sequence: 2 })
     const before = dialogue.takeOne('pull')
     dialogue.post(subscribed)
@@ -158,7 +154,7 @@ describe('an answer to what was asked of a feed of before', () => {
     dialogue.post({ type: 'MemberItemReceived', item })
     expect(dialogue.takeOne('subscribe')).toMatchObject({ service, eid })
     dialogue.post(subscribed)
-    presence(dialogue)
+    dialogue.presence(2, true)
     settle(dialogue, statusOf(2, { eid, epoch }))
     expect(reasons(dialogue)).toEqual(incomplete)
     // Nor does its failure say anything of the new one.

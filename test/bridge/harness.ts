@@ -169,6 +169,11 @@ export class Dialogue {
     return this.answerPull(number, entries, { sequence })
   }
 
+  /** The server says that the peer's stream has come up, or ended. */
+  presence(number: number, isAvailable: boolean): this {
+    return this.post({ type: 'PresenceReceived', from: fullJidOf(number), isAvailable })
+  }
+
   answerAsk(number: number, changed: Partial<Status> = {}): this {
     const { token } = this.takeOne('ask')
     const from = fullJidOf(number)

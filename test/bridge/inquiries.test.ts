@@ -33,10 +33,6 @@ function member(dialogue: Dialogue): MemberOverview | undefined {
   return dialogue.bridge.overview().members.find(({ jid }) => jid === jidOf(2))
 }
 
-function presence(dialogue: Dialogue, isAvailable: boolean): Dialogue {
-  return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable })
-}
-
 interface World {
   readonly status: () => Partial<Status>
   readonly answerPull: (dialogue: Dialogue, token: number) => void
@@ -224,7 +220,7 @@ describe('a member that does not answer', () => {
     const journal = [{ eid: b, kind: 'device_state', id: 'PJSIP/1' }] as const
     const dialogue = new Dialogue({ journal }).ready([], memberItem(2)).post(subscribedTo(2))
     dialogue.failAsk('timeout').pass(3_000).failAsk().pass(4_000)
-    presence(dialogue, false).failAsk().pass(999)
+    dialogue.presence(2, false).failAsk().pass(999)
     expect(dialogue.injected()).toEqual([])
     expect(dialogue.pass(1).injected()).toEqual([withdrawn])
   })
@@ -251,8 +247,8 @@ describe('a member that does not answer', () => {
   it('to what it was asked before its stream ended is not held to that when it is back', () => {
     const dialogue = joined().pass(15_000)
     const { token } = dialogue.takeOne('ask')
-    presence(dialogue, false).take('ask')
-    presence(dialogue, true).answerAsk(2)
+    dialogue.presence(2, false).take('ask')
+    dialogue.presence(2, true).answerAsk(2)
     dialogue.post({ type: 'AskFailed', token, failure: failed('timeout') })
     expect(member(dialogue)).toMatchObject({ life: 'alive', isSynced: true })
   })
@@ -303,7 +299,7 @@ describe('a service that is late', () => {
   it('excuses between two times that it is told of, however short grace is', () => {
     const liveness = { ...settings().liveness, graceMs: 500 }
     const dialogue = joined({ settings: { liveness } }).post(late).pass(1_000)
-    presence(dialogue, false).pass(2_000).post(late).pass(3_000)
+    dialogue.presence(2, false).pass(2_000).post(late).pass(3_000)
     expect(member(dialogue)?.life).toBe('suspected')
   })
 })

@@ -257,7 +257,7 @@ describe('an explanation where a member is away', () => {
     dialogue.bridge.inspection.explain(kind, id).remarks
   const died = (): Dialogue => {
     const dialogue = pair()
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: false }).failAsk()
+    dialogue.presence(2, false).failAsk()
     dialogue.pass(6_000).answerInjections()
     return dialogue
   }

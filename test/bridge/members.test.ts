@@ -40,10 +40,6 @@ function keysOf(dialogue: Dialogue): string[] {
   return dialogue.take('health').map(({ key }) => key)
 }
 
-function presence(dialogue: Dialogue, number: number, isAvailable: boolean): Dialogue {
-  return dialogue.post({ type: 'PresenceReceived', from: fullJidOf(number), isAvailable })
-}
-
 describe('a member that is seen', () => {
   it('is told of the own presence, followed, asked, and then pulled (rules 14 and 15)', () => {
     const dialogue = new Dialogue().ready().clear()
@@ -216,14 +212,14 @@ describe('a member that refuses this one', () => {
     expect(dialogue.health(`member:${jidOf(2)}`)).toContain('it refuses this member')
     const known = joined()
     expect(reasons(known)).toEqual([])
-    presence(known, 2, true).failAsk('forbidden')
+    known.presence(2, true).failAsk('forbidden')
     expect(reasons(known)).toEqual([])
   })
 
   it('is waited for again once it answers', () => {
     const dialogue = new Dialogue().ready([], memberItem(2)).clear()
     dialogue.post(subscribedTo(2)).failAsk('forbidden')
-    presence(dialogue, 2, true).answerAsk(2)
+    dialogue.presence(2, true).answerAsk(2)
     expect(reasons(dialogue)).toEqual(incomplete)
     dialogue.answerPull(2, [])
     expect(reasons(dialogue)).toEqual([])
@@ -262,13 +258,13 @@ describe('a member that trust no longer names', () => {
 
   it('names the remedy where it is this one, and its peer is not given up (rule 21)', () => {
     const dialogue = joined()
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.presence(2, true)
     dialogue.failAsk('forbidden')
     expect(dialogue.health(`member:${jidOf(2)}`)).toContain(`name ${jidOf(1)} under trust`)
     expect(dialogue.batch(2, 2, device('PJSIP/1', 'RINGING')).injected()).toEqual([
       `${b} PJSIP/1 RINGING`,
     ])
-    dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
+    dialogue.presence(2, true)
     dialogue.answerAsk(2, { sequence: 2 })
     expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
   })
@@ -340,7 +336,7 @@ describe('a member item', () => {
     dialogue.post({ type: 'MemberItemReceived', item: rival })
     dialogue.post(subscribedTo(3, { eid: b })).answerAsk(3, { eid: b })
     expect(dialogue.bridge.overview().members[1]?.refusal).toContain(`${jidOf(2)} holds its EID`)
-    presence(dialogue.clear(), 2, false).failAsk()
+    dialogue.clear().presence(2, false).failAsk()
     dialogue.clear().pass(5_000)
     expect(dialogue.takeOne('subscribe').member).toBe(jidOf(3))
   })
@@ -547,7 +543,7 @@ describe('two that went in with one EID before they saw each other', () => {
       .answerAsk(1, { eid: eidOf(1) })
       .answerAsk(1, { eid: eidOf(1) })
       .clear()
-    presence(dialogue, 1, false)
+    dialogue.presence(1, false)
     expect(dialogue.takeOne('announce').item.epoch).not.toBe(before)
     expect(dialogue.bridge.overview().phase).toBe('ready')
   })
@@ -595,13 +591,13 @@ describe('a member that was away while another took its EID', () => {
 
 describe('a member whose stream ends', () => {
   it('lives on where it answers (rule 21)', () => {
-    const dialogue = presence(joined(), 2, false).answerAsk(2).pass(6_000)
+    const dialogue = joined().presence(2, false).answerAsk(2).pass(6_000)
     expect(life(dialogue)).toBe('alive')
     expect(dialogue.injected()).toEqual([])
   })
 
   it('dies after grace where it does not: its devices are withdrawn, its counts stay (rules 21 and 22)', () => {
-    const dialogue = presence(joined(), 2, false).failAsk().pass(4_999)
+    const dialogue = joined().presence(2, false).failAsk().pass(4_999)
     expect(dialogue.injected()).toEqual([])
     dialogue.pass(1)
     expect(life(dialogue)).toBe('dead')
@@ -610,11 +606,11 @@ describe('a member whose stream ends', () => {
 
   it('may take longer to be back while the server is late, up to dead_after (rules 21 and 23)', () => {
     const late: BridgeEvent = { type: 'ServiceLate', service }
-    const once = presence(joined(), 2, false).pass(3_000).post(late).pass(4_999)
+    const once = joined().presence(2, false).pass(3_000).post(late).pass(4_999)
     expect(life(once)).toBe('suspected')
     once.pass(1)
     expect(life(once)).toBe('dead')
-    const dialogue = presence(joined().pass(14_000), 2, false)
+    const dialogue = joined().pass(14_000).presence(2, false)
     for (let passed = 0; passed < 27_000; passed += 3_000) dialogue.pass(3_000).post(late)
     dialogue.pass(2_999)
     expect(life(dialogue)).toBe('suspected')
@@ -623,20 +619,20 @@ describe('a member whose stream ends', () => {
   })
 
   it('is seen by nobody to have restarted within grace (rule 24)', () => {
-    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).clear()
-    presence(dialogue, 2, true).answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
+    const dialogue = joined().presence(2, false).failAsk().pass(4_000).clear()
+    dialogue.presence(2, true).answerAsk(2, { phase: 'syncing', epoch: epochOf(2, 2) })
     dialogue.pass(2_000).answerAsk(2, { epoch: epochOf(2, 2) })
     dialogue.answerPull(2, [busy, mailbox('1@default', 2)], { epoch: epochOf(2, 2) })
     expect(dialogue.injected()).toEqual([])
   })
 
   it('is asked anew with each presence: an earlier question went to a stream that is gone (rule 21)', () => {
-    const dialogue = presence(joined(), 2, false)
+    const dialogue = joined().presence(2, false)
     const earlier = dialogue.takeOne('ask').token
     dialogue.pass(5_000)
     expect(life(dialogue)).toBe('dead')
     // Found by the chaos soak: it came back before the question was given up, and was not asked again.
-    presence(dialogue, 2, true)
+    dialogue.presence(2, true)
     dialogue.post({ type: 'AskFailed', token: earlier, failure: failed('timeout') })
     dialogue.answerAsk(2)
     expect(life(dialogue)).toBe('alive')
@@ -644,7 +640,7 @@ describe('a member whose stream ends', () => {
   })
 
   it('lives on by any batch of its epoch (rule 21)', () => {
-    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000).batch(2, 2).pass(5_000)
+    const dialogue = joined().presence(2, false).failAsk().pass(4_000).batch(2, 2).pass(5_000)
     expect(life(dialogue)).toBe('alive')
   })
 })
@@ -761,7 +757,7 @@ describe('a member', () => {
     fail().take('readWindow')
     const failure = failed('timeout')
     dialogue.post({ type: 'WindowUnread', eid: b, kind: 'message_waiting', failure })
-    presence(dialogue, 2, true).answerAsk(2).answerPull(2, []).pass(30_000).clear()
+    dialogue.presence(2, true).answerAsk(2).answerPull(2, []).pass(30_000).clear()
     expect(life(dialogue)).toBe('dead')
     fail()
     expect(dialogue.take('readWindow')).toEqual([])
@@ -831,7 +827,7 @@ describe('a member whose pull is under way', () => {
   }
 
   const ends: [string, (dialogue: Dialogue) => unknown][] = [
-    ['dies', (dialogue) => presence(dialogue, 2, false).failAsk().pass(1_000)],
+    ['dies', (dialogue) => dialogue.presence(2, false).failAsk().pass(1_000)],
     [
       'says goodbye',
       (dialogue) => dialogue.receive({ ...emptyBatch(2, 10), isBye: true }, jidOf(2)),
@@ -860,7 +856,7 @@ describe('a member whose pull is under way', () => {
 
 describe('while the own stream is down', () => {
   it('nobody dies, and a running grace is cancelled (rule 23)', () => {
-    const dialogue = presence(joined(), 2, false).failAsk().pass(4_000)
+    const dialogue = joined().presence(2, false).failAsk().pass(4_000)
     dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(50_000)
     expect(life(dialogue)).toBe('alive')
     expect(dialogue.injected()).toEqual([])
@@ -940,12 +936,12 @@ describe('the own standing', () => {
     expect(dialogue.take('readMembers')).toEqual([])
     dialogue.pass(1)
     expect(dialogue.take('readMembers')).toHaveLength(1)
-    presence(dialogue, 3, true).pass(500)
+    dialogue.presence(3, true).pass(500)
     expect(dialogue.take('readMembers')).toHaveLength(1)
   })
 
   it('answers available once (rule 21)', () => {
-    const dialogue = presence(presence(new Dialogue().ready().clear(), 3, true), 3, true)
+    const dialogue = new Dialogue().ready().clear().presence(3, true).presence(3, true)
     expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(3), isAvailable: true })
   })
 
@@ -964,7 +960,7 @@ describe('the own standing', () => {
   })
 
   it('takes presence that precedes the member item, and the item then (rule 21)', () => {
-    const dialogue = presence(new Dialogue().ready().clear(), 2, true)
+    const dialogue = new Dialogue().ready().clear().presence(2, true)
     expect(dialogue.takeOne('present')).toMatchObject({ jid: fullJidOf(2), isAvailable: true })
     dialogue.joined(2, [busy])
     expect(dialogue.take('present')).toEqual([])
