@@ -36,8 +36,7 @@ const help = `npm run bench -- [OPTIONS]
 
   --scenario NAME  only that one; may be given again: ${[...pairScenarios, ...serverScenarios].map(({ name }) => name).join(', ')}
   --server NAME    only with prosody, or ejabberd
-  --rounds N       of each scenario with pairs (default 3, and three times as many bursts; 1 with --quick); clusters are measured
-                   once
+  --rounds N       of each scenario with pairs (default 3; 1 with --quick), more of short ones; clusters are measured once
   --quick          small and short: shows that all works, measures nothing
   --out FOLDER     where the figures and the chart go (default bench/results)
 `

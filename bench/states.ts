@@ -1,8 +1,10 @@
 /** Devices and states for measurements: every round turns all over, so that each change is one. */
 
-/** In use in even rounds, free in odd ones. */
-export function stateOf(round: number): 'INUSE' | 'NOT_INUSE' {
-  return round % 2 === 0 ? 'INUSE' : 'NOT_INUSE'
+const states = ['INUSE', 'BUSY', 'NOT_INUSE'] as const
+
+/** Three in turn: what was lost in one round must not be what the next one waits for. */
+export function stateOf(round: number): (typeof states)[number] {
+  return states[round % states.length] ?? 'INUSE'
 }
 
 /** `Custom:NAME-0` … */

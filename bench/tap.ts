@@ -42,7 +42,7 @@ export class Tap {
       tap.#onResponse = resolve
     })
     tap.#socket.write(`Action: Login\r\nUsername: lab\r\nSecret: ${secret}\r\nEvents: call\r\n\r\n`)
-    const text = await answer
+    const text = await Promise.race([answer, once(tap.#socket, 'close').then(() => '')])
     if (!text.includes('Success')) throw new Error(`${asterisk.name} does not let the bench in`)
     return tap
   }
@@ -86,6 +86,7 @@ export class Tap {
         const match = change.exec(`${block}\r\n`)
         if (match) this.#onChange(match[1] ?? '', match[2] ?? '', atMs)
       } else if (block.includes('Response: ')) {
+        // The first one has Asterisk's greeting before it.
         this.#onResponse(block)
       }
     }

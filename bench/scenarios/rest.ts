@@ -1,5 +1,6 @@
 /** One change at a time, nothing else going on: how late is the lamp? */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { DeviceState } from '../../src/bridge/state.js'
 import type { Pair } from '../pairs.js'
 import type { PairScenario } from '../scenario.js'
 import { quantile } from '../statistics.js'
@@ -30,11 +31,7 @@ export const rest: PairScenario = {
 }
 
 /** From A's event to B's, ms; `NaN` where B has none. */
-async function changeOne(
-  { a, b }: Pair,
-  device: string,
-  state: 'INUSE' | 'NOT_INUSE',
-): Promise<number> {
+async function changeOne({ a, b }: Pair, device: string, state: DeviceState): Promise<number> {
   const seenAt = (tap: Tap): Promise<number> =>
     new Promise((resolve) => {
       tap.watch((changed, now, atMs) => {

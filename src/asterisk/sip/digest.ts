@@ -238,7 +238,7 @@ export class DigestServer {
     if (qop !== undefined && qop !== 'auth') return false
     const nc = parameters.get('nc') ?? ''
     const cnonce = parameters.get('cnonce') ?? ''
-    const expected = digestResponse({ ...input, nonce, ...(qop ? { qop: { nc, cnonce } } : {}) })
+    const expected = digestResponse({ ...input, nonce, qop: qop ? { nc, cnonce } : undefined })
     return parameters.get('response')?.toLowerCase() === expected
   }
 
