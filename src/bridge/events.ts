@@ -22,11 +22,7 @@ export type AsteriskEvent =
   /** The fence came back through Asterisk's queue (rule 1). */
   | { readonly type: 'FenceReturned'; readonly kind: Kind; readonly nonce: number }
   /** The final answer to the `inject` command of that lane. */
-  | {
-      readonly type: 'InjectionAnswered'
-      readonly lane: number
-      readonly failure?: Failure | undefined
-    }
+  | { readonly type: 'InjectionAnswered'; readonly lane: number; readonly failure?: Failure }
   /** The PBX answers (first OPTIONS answered, or any SIP from it after it was lost). */
   | { readonly type: 'AsteriskFound' }
   /** It has named itself in SIP, otherwise than before. */

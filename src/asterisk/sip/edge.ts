@@ -197,7 +197,11 @@ export class SipEdge {
       case 'inject': {
         const { lane, eid, entry } = command
         this.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
-          post({ type: 'InjectionAnswered', lane, failure }),
+          post(
+            failure
+              ? { type: 'InjectionAnswered', lane, failure }
+              : { type: 'InjectionAnswered', lane },
+          ),
         )
         return
       }
