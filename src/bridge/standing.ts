@@ -39,6 +39,8 @@ export class Standing {
   #lostInRow = 0
   /** Were the own nodes there before, since the start? */
   #wereMade = false
+  /** Some of them may have been made anew before that failed: the next time they are there, and empty. */
+  #mayBeMade = false
   /** Of Asterisk, as it names itself; for humans. */
   #pbxVersion: string | undefined
   /** `members` was not there when it was last read. */
@@ -110,8 +112,10 @@ export class Standing {
   }
 
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
-  nodesMade(windowItems: number, wereMissing = false): void {
+  nodesMade(windowItems: number, someWereMissing = false): void {
     if (this.jid === undefined) return
+    const wereMissing = someWereMissing || this.#mayBeMade
+    this.#mayBeMade = false
     // What they retain is compared with the table when they are opened again; once more some time after they were lost,
     // for a service that was just losing them may have lost what was written since.
     if (wereMissing || this.#lostInRow > 0) this.outlets.onNodesLost()
@@ -131,6 +135,7 @@ export class Standing {
 
   nodesFailed(failure: Failure): void {
     if (failure.condition === 'disconnected' || this.jid === undefined) return
+    this.#mayBeMade = true
     const text = withRemedy(failure, 'nodes', this.context.settings)
     health(this.context, 'nodes', 'error', text)
     log(this.context, 'error', 'own nodes not made', { reason: text })

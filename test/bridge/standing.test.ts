@@ -118,6 +118,16 @@ describe('a member that comes', () => {
     expect(dialogue.post(made).take('readWindow')).toHaveLength(0)
   })
 
+  it('takes nodes for lost whose making had failed, for some of them may have been made by then (rule 19)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.post({ type: 'OwnNodesFailed', failure: failed('item-not-found') })
+    expect(dialogue.post(made).take('readWindow')).toHaveLength(2)
+    dialogue.clear().pass(2_000)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(1)
+    expect(dialogue.post(made).take('readWindow')).toHaveLength(2)
+    expect(dialogue.post(made).take('readWindow')).toHaveLength(0)
+  })
+
   it('leaves nodes that are new to the audit: where all members are, the server has enough to do (rule 17)', () => {
     const dialogue = new Dialogue().post(up).found()
     dialogue
