@@ -16,33 +16,34 @@ const change = /Event: DeviceStateChange\r\n(?:[^\r]*\r\n)*?Device: ([^\r]*)\r\n
 const readOctets = 1_048_576
 
 export class Tap {
-  readonly #socket: Socket
   #rest = ''
   #onChange: OnChange = () => undefined
   #onResponse: (text: string) => void = () => undefined
   #pauseMs = 0
 
-  private constructor(readonly asterisk: Asterisk) {
-    const buffer = Buffer.alloc(readOctets)
-    this.#socket = connect({
-      port: asterisk.manager.port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: { buffer, callback: (octets) => this.#take(buffer.toString('latin1', 0, octets)) },
-    })
-    this.#socket.on('error', () => undefined)
-  }
+  private constructor(
+    readonly asterisk: Asterisk,
+    private readonly socket: Socket,
+  ) {}
 
   /** Logs in, for events of the class of device states only. */
   static async open(asterisk: Asterisk): Promise<Tap> {
-    const tap = new Tap(asterisk)
-    await once(tap.#socket, 'connect')
+    const buffer = Buffer.alloc(readOctets)
+    const socket: Socket = connect({
+      port: asterisk.manager.port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer, callback: (octets) => tap.#take(buffer.toString('latin1', 0, octets)) },
+    })
+    socket.on('error', () => undefined)
+    const tap: Tap = new Tap(asterisk, socket)
+    await once(socket, 'connect')
     const { secret } = asterisk.manager
     const answer = new Promise<string>((resolve) => {
       tap.#onResponse = resolve
     })
-    tap.#socket.write(`Action: Login\r\nUsername: lab\r\nSecret: ${secret}\r\nEvents: call\r\n\r\n`)
-    const text = await Promise.race([answer, once(tap.#socket, 'close').then(() => '')])
+    socket.write(`Action: Login\r\nUsername: lab\r\nSecret: ${secret}\r\nEvents: call\r\n\r\n`)
+    const text = await Promise.race([answer, once(socket, 'close').then(() => '')])
     if (!text.includes('Success')) throw new Error(`${asterisk.name} does not let the bench in`)
     return tap
   }
@@ -62,18 +63,18 @@ export class Tap {
     for (const [device, state] of changes) {
       text += `Action: Setvar\r\nVariable: DEVICE_STATE(${device})\r\nValue: ${state}\r\n\r\n`
     }
-    this.#socket.write(text)
+    this.socket.write(text)
   }
 
   close(): void {
-    this.#socket.destroy()
+    this.socket.destroy()
   }
 
   /** `false`: no more is to be read for now. */
   #take(text: string): boolean {
     this.#receive(text)
     if (this.#pauseMs === 0) return true
-    setTimeout(() => this.#socket.resume(), this.#pauseMs)
+    setTimeout(() => this.socket.resume(), this.#pauseMs)
     return false
   }
 

@@ -75,6 +75,8 @@ export class Standing {
     if (this.jid === undefined) return
     this.jid = undefined
     this.windowItems = undefined
+    // On the next stream all is read again.
+    this.#mayBeMade = false
     this.#announcedEpoch = undefined
     // The first reading of the next stream is before its announcement.
     this.#isAcknowledged = false
@@ -112,17 +114,17 @@ export class Standing {
   }
 
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
-  nodesMade(windowItems: number, someWereMissing = false): void {
+  nodesMade(windowItems: number, wereMissing = false): void {
     if (this.jid === undefined) return
-    const wereMissing = someWereMissing || this.#mayBeMade
+    const mayBeEmpty = wereMissing || this.#mayBeMade
     this.#mayBeMade = false
     // What they retain is compared with the table when they are opened again; once more some time after they were lost,
     // for a service that was just losing them may have lost what was written since.
-    if (wereMissing || this.#lostInRow > 0) this.outlets.onNodesLost()
+    if (mayBeEmpty || this.#lostInRow > 0) this.outlets.onNodesLost()
     this.windowItems = windowItems
     health(this.context, 'nodes', 'error')
     // Where they are missing at the start they are new, as a rule: a server with many such members has enough to do then.
-    this.#lostInRow = wereMissing && this.#wereMade ? this.#lostInRow + 1 : 0
+    this.#lostInRow = mayBeEmpty && this.#wereMade ? this.#lostInRow + 1 : 0
     this.#wereMade = true
     // COMPAT ejabberd: a publish to a node that somebody deleted makes it again, with the server's defaults. So it is looked
     // at now and then; soon where a store was just lost, which may be lost again before the item is back that is missed then.

@@ -128,6 +128,15 @@ describe('a member that comes', () => {
     expect(dialogue.post(made).take('readWindow')).toHaveLength(0)
   })
 
+  it('does not, where it has another stream since: there all is read again at once (rules 19 and 26)', () => {
+    const dialogue = new Dialogue().ready().clear()
+    dialogue.post({ type: 'OwnNodesFailed', failure: failed('item-not-found') })
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).post(up)
+    expect(dialogue.post(made).post(read).take('readWindow')).toHaveLength(2)
+    dialogue.clear().pass(200_000)
+    expect(dialogue.take('makeOwnNodes')).toHaveLength(0)
+  })
+
   it('leaves nodes that are new to the audit: where all members are, the server has enough to do (rule 17)', () => {
     const dialogue = new Dialogue().post(up).found()
     dialogue

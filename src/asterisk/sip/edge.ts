@@ -197,11 +197,7 @@ export class SipEdge {
       case 'inject': {
         const { lane, eid, entry } = command
         this.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
-          post(
-            failure
-              ? { type: 'InjectionAnswered', lane, failure }
-              : { type: 'InjectionAnswered', lane },
-          ),
+          post({ type: 'InjectionAnswered', lane, ...(failure && { failure }) }),
         )
         return
       }
