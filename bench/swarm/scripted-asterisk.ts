@@ -37,7 +37,7 @@ export class ScriptedAsterisk {
           if (command.kind === 'device_state') {
             for (const entry of this.#states.values()) this.post({ type: 'StateReported', entry })
           }
-          this.post({ type: 'RefreshAnswered', kind: command.kind })
+          this.post({ ...command, type: 'RefreshAnswered' })
         })
         return
       case 'fence':

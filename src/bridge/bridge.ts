@@ -185,7 +185,7 @@ export class Bridge {
       case 'RefreshRequested':
         return this.#refreshRequested(event.kind)
       case 'RefreshAnswered':
-        return this.#local.refreshAnswered(event.kind, event.failure)
+        return this.#local.refreshAnswered(event)
       case 'FenceReturned':
         return this.#local.fenceReturned(event.kind, event.nonce)
       case 'InjectionAnswered':

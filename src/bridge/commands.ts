@@ -5,7 +5,13 @@ import type { EntityId, Kind, StateEntry } from './state.js'
 /** To the local Asterisk. */
 export type AsteriskCommand =
   /** Ask for a dump of one kind; answered by `RefreshAnswered`. */
-  | { readonly to: 'asterisk'; readonly do: 'refresh'; readonly kind: Kind }
+  | {
+      readonly to: 'asterisk'
+      readonly do: 'refresh'
+      readonly kind: Kind
+      /** The answer brings it back. */
+      readonly token: number
+    }
   /** Send the fence under the PBX's own EID (rule 1); `FenceReturned` follows when it has passed Asterisk's queue. */
   | { readonly to: 'asterisk'; readonly do: 'fence'; readonly kind: Kind; readonly nonce: number }
   /** Give Asterisk a state under that EID; answered by `InjectionAnswered` of that lane. One at a time a lane. */

@@ -17,8 +17,13 @@ export type AsteriskEvent =
   | { readonly type: 'StateReported'; readonly entry: StateEntry }
   /** Asterisk asked for our states: it has started or reloaded (rule 10). */
   | { readonly type: 'RefreshRequested'; readonly kind: Kind }
-  /** The final answer to the `refresh` command; on failure `isTemporary` says whether it can be asked again. */
-  | { readonly type: 'RefreshAnswered'; readonly kind: Kind; readonly failure?: Failure }
+  /** The final answer to the `refresh` command of that token; on failure `isTemporary` says whether it can be asked again. */
+  | {
+      readonly type: 'RefreshAnswered'
+      readonly kind: Kind
+      readonly token: number
+      readonly failure?: Failure
+    }
   /** The fence came back through Asterisk's queue (rule 1). */
   | { readonly type: 'FenceReturned'; readonly kind: Kind; readonly nonce: number }
   /** The final answer to the `inject` command of that lane. */

@@ -29,8 +29,8 @@ export class Fence {
   #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' = 'idle'
   #nonce: number
   #pass = 0
-  /** Each `refresh` is answered once: only the last one's answer ends the dump that counts. */
-  #unansweredCount = 0
+  /** Of the last `refresh`: an answer to an earlier one says nothing of the dump that is awaited. */
+  #token = 0
   /** Since a fence last returned: what an earlier dump named comes late where the fence after it was not waited for. */
   readonly #seen = new Map<Key, StateEntry>()
   #named = new Set<Key>()
@@ -88,9 +88,8 @@ export class Fence {
     this.#named.add(key)
   }
 
-  refreshAnswered(failure?: Failure): void {
-    this.#unansweredCount = Math.max(this.#unansweredCount - 1, 0)
-    if (this.#phase !== 'refreshing' || this.#unansweredCount > 0) return
+  refreshAnswered(token: number, failure?: Failure): void {
+    if (this.#phase !== 'refreshing' || token !== this.#token) return
     if (failure) {
       if (!failure.isTemporary) this.#complain(failure.reason)
       this.#askLater(failure.isTemporary ? 1_000 : 10_000)
@@ -125,15 +124,13 @@ export class Fence {
     this.#named = new Set()
     this.#ambiguous = new Set()
     this.#emptied = new Set()
-    this.#unansweredCount += 1
+    this.#token += 1
     this.outlets.onAsk()
     this.context.agenda.cancel(this.#timer)
-    this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind })
+    this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind, token: this.#token })
     if (this.context.agenda.has(this.#overdueTimer)) return
     this.context.agenda.set(this.#overdueTimer, this.context.nowMs + overdueMs, () => {
       this.#complain('no answer came back through its queue')
-      // Should an answer have been lost, the next one counts all the same.
-      this.#unansweredCount = 0
       this.#ask()
     })
   }

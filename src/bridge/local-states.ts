@@ -4,7 +4,7 @@
  */
 import type { Context } from './context.js'
 import { health, log } from './context.js'
-import type { Failure } from './events.js'
+import type { BridgeEvent } from './events.js'
 import { type Dump, Fence } from './fence.js'
 import type { Dated } from './replica.js'
 import { Reported } from './reported.js'
@@ -17,6 +17,8 @@ const mailboxAgainMs = 60_000
 const polledOverMs = 600_000
 /** A report is on its way for some ms, or for as long as a datagram or two that were lost take to be sent again. */
 const reportMs = 2_000
+
+type RefreshAnswered = Extract<BridgeEvent, { type: 'RefreshAnswered' }>
 
 export interface LocalStatesOutlets {
   /** A change that the cluster is to be told; `before` is what it was told before. */
@@ -132,8 +134,8 @@ export class LocalStates {
     this.#fences[kind].begin()
   }
 
-  refreshAnswered(kind: Kind, failure?: Failure): void {
-    this.#fences[kind].refreshAnswered(failure)
+  refreshAnswered({ kind, token, failure }: RefreshAnswered): void {
+    this.#fences[kind].refreshAnswered(token, failure)
   }
 
   fenceReturned(kind: Kind, nonce: number): void {

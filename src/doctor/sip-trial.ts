@@ -126,7 +126,7 @@ class Trial {
   }
 
   #ask(): void {
-    for (const kind of kinds) this.#edge.perform({ to: 'asterisk', do: 'refresh', kind })
+    for (const kind of kinds) this.#edge.perform({ to: 'asterisk', do: 'refresh', kind, token: 1 })
   }
 
   #sendFence(kind: Kind): void {

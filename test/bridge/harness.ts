@@ -51,6 +51,8 @@ export class Dialogue {
   nowMs = 1_000_000
   /** What was commanded and not yet taken by the test. */
   readonly #commands: Command[] = []
+  /** Tokens of what has no answer yet. */
+  readonly #refreshes: Record<Kind, number[]> = { device_state: [], message_waiting: [] }
   #epochs = 0
 
   constructor(options: DialogueOptions = {}) {
@@ -66,14 +68,12 @@ export class Dialogue {
 
   /** An edge posts. */
   post(event: BridgeEvent): this {
-    this.#commands.push(...this.bridge.handle(event, this.nowMs))
-    return this
+    return this.#told(this.bridge.handle(event, this.nowMs))
   }
 
   /** SIGHUP, with these settings changed from the defaults. */
   reload(changed: Partial<BridgeSettings>): this {
-    this.#commands.push(...this.bridge.reconfigure(settings(1, changed), this.nowMs))
-    return this
+    return this.#told(this.bridge.reconfigure(settings(1, changed), this.nowMs))
   }
 
   /** Time passes; deadlines are kept to the millisecond. */
@@ -125,13 +125,21 @@ export class Dialogue {
     return this.post({ type: 'StateReported', entry: device(id, state) })
   }
 
+  /** Answers the first refresh of that kind that has no answer yet. */
+  answerRefresh(kind: Kind, failure?: Failure): this {
+    const token = this.#refreshes[kind].shift()
+    if (token === undefined) throw new Error(`no refresh of ${kind} to answer`)
+    return this.post({ type: 'RefreshAnswered', kind, token, ...(failure && { failure }) })
+  }
+
   /** Answers each refresh with that dump, and returns the fence, until both kinds are complete. */
   fenced(...dump: StateEntry[]): this {
     for (let round = 0; round < 4; round += 1) {
-      for (const { kind } of this.take('refresh')) {
+      for (const { kind, token } of this.take('refresh')) {
         for (const entry of dump)
           if (entry.kind === kind) this.post({ type: 'StateReported', entry })
-        this.post({ type: 'RefreshAnswered', kind })
+        // Asterisk answers in order: what was asked before, too.
+        while ((this.#refreshes[kind][0] ?? Infinity) <= token) this.answerRefresh(kind)
       }
       for (const { kind, nonce } of this.take('fence')) {
         this.post({ type: 'FenceReturned', kind, nonce })
@@ -225,6 +233,13 @@ export class Dialogue {
       }
     }
     return all
+  }
+
+  #told(commands: readonly Command[]): this {
+    this.#commands.push(...commands)
+    for (const each of commands)
+      if (each.do === 'refresh') this.#refreshes[each.kind].push(each.token)
+    return this
   }
 
   fenceOf(kind: Kind): number {

@@ -153,8 +153,8 @@ export class SimulatedAsterisk {
   perform(command: AsteriskCommand): void {
     switch (command.do) {
       case 'refresh': {
-        const { kind } = command
-        this.#answer(`refresh ${kind}`, { type: 'RefreshAnswered', kind }, (answer) => {
+        const { kind, token } = command
+        this.#answer(`refresh ${kind}`, { type: 'RefreshAnswered', kind, token }, (answer) => {
           const dump = this.#dump(kind)
           const life = this.#life
           // Another thread than that of live changes: it may overtake one (rule 3).

@@ -132,7 +132,7 @@ class Observed {
   /** Refresh, then fence: everything that Asterisk has of its own. */
   async dump(kind: Kind, nonce: number): Promise<StateEntry[]> {
     this.events.length = 0
-    this.edge.perform({ to: 'asterisk', do: 'refresh', kind })
+    this.edge.perform({ to: 'asterisk', do: 'refresh', kind, token: 1 })
     const { failure } = await this.event('RefreshAnswered')
     expect(failure).toBeUndefined()
     this.edge.perform({ to: 'asterisk', do: 'fence', kind, nonce })
@@ -262,7 +262,7 @@ describe.each(['TCP', 'UDP'] as const)('the SIP edge beside Asterisk 22, by %s',
   it('with another password fails both ways and says so, and does not wedge Asterisk (rule 6)', async () => {
     const guessing = await startEdge({ entityId: eid, password: 'guess' })
     await guessing.found()
-    guessing.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    guessing.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     const { failure } = await guessing.event('RefreshAnswered')
     expect(failure).toMatchObject({ condition: '401', isTemporary: false })
     for (let index = 0; index < 10; index++) await asterisk.setDevice(`Custom:w${index}`, 'BUSY')
@@ -311,7 +311,7 @@ describe.each(['TCP', 'UDP'] as const)('the SIP edge beside Asterisk 22, by %s',
   it('waits for an Asterisk that starts after it', async () => {
     await asterisk.stop()
     const observed = await startEdge({})
-    observed.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    observed.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     const { failure } = await observed.event('RefreshAnswered')
     expect(failure).toMatchObject({ condition: 'asterisk-lost', isTemporary: true })
     await asterisk.start()

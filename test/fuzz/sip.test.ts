@@ -94,7 +94,7 @@ class Target {
   }
 
   #ask(): this {
-    this.#edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    this.#edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     this.#edge.perform({
       to: 'asterisk',
       do: 'inject',

@@ -185,9 +185,9 @@ export class SipEdge {
     const { post } = this.options
     switch (command.do) {
       case 'refresh': {
-        const { kind } = command
+        const { kind, token } = command
         this.publish('control', kind, this.refreshBody(), (failure) =>
-          post({ type: 'RefreshAnswered', kind, ...(failure && { failure }) }),
+          post({ type: 'RefreshAnswered', kind, token, ...(failure && { failure }) }),
         )
         return
       }

@@ -466,12 +466,12 @@ describe('commands', () => {
   it('refresh and fence go out under the own EID, and refresh is answered', async () => {
     const { edge, wire, events, hello } = await start()
     hello()
-    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     const refresh = wire.takePublish()
     expect(refresh.headers.get('event')).toBe('asterisk-devicestate')
     expect(JSON.parse(refresh.body.toString())).toEqual({ type: 'refresh', eid: ownEid })
     wire.answer(refresh, 200, 'SIP-ETag: 1', 'Expires: 3600')
-    expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state' }])
+    expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state', token: 1 }])
     edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 7 })
     const fence = wire.takePublish()
     expect(fence.headers.get('sip-if-match')).toBe('1')
@@ -522,7 +522,7 @@ describe('commands', () => {
     const { edge, wire, hello } = await start()
     hello()
     edge.perform({ to: 'asterisk', do: 'inject', lane: 0, eid: peerEid, entry })
-    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     expect(wire.takeRequests('PUBLISH')).toHaveLength(2)
   })
 
@@ -539,7 +539,7 @@ describe('commands', () => {
   it('fail at once while Asterisk is not found', async () => {
     const { edge, wire, events } = await start()
     wire.take()
-    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     expect(events).toMatchObject([
       { type: 'RefreshAnswered', failure: { condition: 'asterisk-lost', isTemporary: true } },
     ])
@@ -584,7 +584,7 @@ describe('the edge', () => {
   it('un-publishes what it published when it stops, and closes', async () => {
     const { edge, wire, clock, hello } = await start()
     hello()
-    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
     const stopped = edge.stop()
     const removal = wire.takePublish()
@@ -616,7 +616,7 @@ describe('the edge', () => {
   it('waits no longer than 1 s for that', async () => {
     const { edge, wire, clock, hello } = await start()
     hello()
-    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state' })
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     wire.answer(wire.takePublish(), 200, 'SIP-ETag: 1')
     const stopped = edge.stop()
     clock.pass(1_000)
