@@ -56,6 +56,24 @@ export default tseslint.config(
     },
   },
   { files: ['test/**', 'bench/**'], rules: { 'max-lines': 'off' } },
+  {
+    files: ['test/**/*.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression[callee.object.name='fc'][callee.property.name='assert']:not([arguments.1.callee.name='onSeed'])",
+          message: 'a test passes every time: give it `onSeed(runs)` of test/search/seed.ts',
+        },
+        {
+          selector: "MemberExpression[object.name='Math'][property.name='random']",
+          message:
+            'a test passes every time: take its random numbers from the seed of test/search/seed.ts',
+        },
+      ],
+    },
+  },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
   inward(
     'bridge',

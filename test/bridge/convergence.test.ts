@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { onSeed } from '../search/seed.js'
 import type { Cluster, SimulatedMember } from './cluster-sim.js'
 import { eidOf } from './settings.js'
 import {
@@ -17,11 +18,8 @@ import {
   strifeStep,
 } from './storm.js'
 
-/** Raise it for a long search. */
-const numRuns = Number(process.env['CONVERGENCE_RUNS'] ?? 3_000)
-
-/** A long search stops at its first finding; shrinking takes longer than finding. */
-const parameters = { numRuns, endOnFailure: numRuns > 10_000 }
+/** How often each property runs on a seed. */
+const runs = 3_000
 
 /** Between two runs the test's process answers its parent, which else takes it for dead. */
 const rest = (): Promise<void> => setImmediate()
@@ -41,7 +39,7 @@ describe('a cluster of three, whatever happens to it', () => {
           expectConvergence(cluster)
         },
       ),
-      parameters,
+      onSeed(runs),
     )
   }, 3_600_000)
 })
@@ -66,7 +64,7 @@ describe('two newcomers with one EID (rule 18)', () => {
           expectOneHolder(cluster)
         },
       ),
-      parameters,
+      onSeed(runs),
     )
   }, 3_600_000)
 })
@@ -88,7 +86,7 @@ describe('a mailbox that has moved to another member (rule 5)', () => {
         settle(cluster)
         for (const member of cluster.members) expectCount(member, 'moved@default', 2)
       }),
-      parameters,
+      onSeed(runs),
     )
   }, 3_600_000)
 })
@@ -124,7 +122,7 @@ describe('a member that goes for good', () => {
       (member) => member.killBridge(),
       (cluster, gone) => expectGone(cluster, gone, mailboxes),
     )
-    await fc.assert(property, parameters)
+    await fc.assert(property, onSeed(runs))
   }, 3_600_000)
 
   it('takes everything along when it leaves (rule 24)', async () => {
@@ -141,6 +139,6 @@ describe('a member that goes for good', () => {
         expectGone(cluster, gone, { '3001@default': 0, '3002@default': 0 })
       },
     )
-    await fc.assert(property, parameters)
+    await fc.assert(property, onSeed(runs))
   }, 3_600_000)
 })

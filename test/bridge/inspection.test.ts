@@ -6,6 +6,7 @@ import type { StatesQuery, StatesSeen } from '../../src/bridge/inspection-views.
 import { sortedSlice } from '../../src/bridge/inspection-page.js'
 import { Dialogue, emptyBatch, memberItem, subscribedTo } from './harness.js'
 import { device, eidOf, fullJidOf, jidOf, mailbox, settings } from './settings.js'
+import { onSeed } from '../search/seed.js'
 
 /** The page, however often it rests. */
 function pageOf(inspection: Inspection, query: StatesQuery): StatesSeen {
@@ -159,6 +160,7 @@ describe('a look at states', () => {
         const sorted = [...names].sort().slice(from, from + limit)
         expect(sortedSlice([...names], from, from + limit)).toEqual(sorted)
       }),
+      onSeed(100),
     )
   })
 })

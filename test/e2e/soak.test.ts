@@ -1,10 +1,8 @@
 /** A short soak (`npm run soak` is the long one): random faults on real servers, and every hint right after each storm. */
 import { describe, expect, test } from 'vitest'
 import { xmppServers } from '../../lab/xmpp-servers.js'
+import { seed } from '../search/seed.js'
 import { soak } from '../soak/soak.js'
-
-/** The same faults each time, so that a change that brings a failure is told from bad luck; `SOAK_SEED` tries others. */
-const seed = Number(process.env['SOAK_SEED'] ?? 7)
 
 describe.each(xmppServers)('a cluster on $kind', ({ start }) => {
   test(`shows the truth on every PBX after storms of random faults, and leaks nothing (seed ${seed})`, async () => {

@@ -1,26 +1,14 @@
-/**
- * What the fuzz tests share: a corpus of files, mutations of them that shrink, and how long to go on.
- * `HINTBRIDGE_FUZZ_FACTOR` multiplies the runs of each property (`npm run fuzz`), `HINTBRIDGE_FUZZ_SEED` repeats one.
- */
+/** What the fuzz tests share: a corpus of files, and mutations of them that shrink. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
 
-const seed = Number(process.env['HINTBRIDGE_FUZZ_SEED'] ?? Date.now() % 2 ** 31)
-const factor = Number(process.env['HINTBRIDGE_FUZZ_FACTOR'] ?? 1)
-
 /** No input may take longer, ms; what hangs or is worse than linear takes much longer, a loaded machine does not. */
 const boundMs = 1_000
 
-/** The parameters of a property that is run so often in CI; prints the seed. */
-export function parameters(runs: number): fc.Parameters<unknown> {
-  console.info(`fuzz: seed ${seed}, ${runs * factor} runs (HINTBRIDGE_FUZZ_SEED=${seed} repeats)`)
-  return { seed, numRuns: runs * factor }
-}
-
 /** Some ten times what a property needs on a quiet machine, ms. */
-export const timeoutMs = 60_000 * Math.max(1, factor)
+export const timeoutMs = 60_000
 
 /** The files of a folder of the corpus, by name. */
 export function corpus(

@@ -16,7 +16,8 @@ import {
   ownEid,
   publishOf,
 } from '../asterisk/sip/support.js'
-import { corpus, fill, mutate, mutations, parameters, timed, timeoutMs } from './fuzzing.js'
+import { corpus, fill, mutate, mutations, timed, timeoutMs } from './fuzzing.js'
+import { onSeed } from '../search/seed.js'
 
 const messages = corpus('sip')
 const callId = 'e4c344cb-5b52-4c1f-8584-a06fa860aa9e'
@@ -274,7 +275,7 @@ describe('SIP messages', () => {
         fc.asyncProperty(fc.array(mutated, { minLength: 1, maxLength: 6 }), async (sent) => {
           await survives(sent.map(({ base, changes }) => mutate(base.text, changes)))
         }),
-        parameters(800),
+        onSeed(800),
       )
     },
     timeoutMs,
@@ -304,7 +305,7 @@ describe('SIP messages', () => {
           }))
           await survivesByStream(texts)
         }),
-        parameters(400),
+        onSeed(400),
       )
     },
     timeoutMs,
@@ -344,7 +345,7 @@ describe('SIP messages', () => {
           expectSane(told)
           if (!json.eid.toLowerCase().endsWith('a')) expect(told).toEqual([])
         }),
-        parameters(800),
+        onSeed(800),
       )
     },
     timeoutMs,
@@ -367,7 +368,7 @@ describe('SIP messages', () => {
             }
           }
         }),
-        parameters(2_000),
+        onSeed(2_000),
       )
     },
     timeoutMs,

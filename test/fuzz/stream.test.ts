@@ -5,7 +5,8 @@ import { StreamFailure } from '../../src/xmpp/errors.js'
 import { parseServiceUri } from '../../src/xmpp/service-uri.js'
 import { XmppStream } from '../../src/xmpp/stream.js'
 import { FakeServer } from '../xmpp/fake-server.js'
-import { corpus, mutate, mutations, parameters, timeoutMs } from './fuzzing.js'
+import { corpus, mutate, mutations, timeoutMs } from './fuzzing.js'
+import { onSeed } from '../search/seed.js'
 
 /** A latin1 string stands for octets, so that mutations may break characters. */
 const transcripts = corpus('stream').map(({ name, text }) => ({
@@ -95,7 +96,7 @@ describe('what an XMPP server says', () => {
           fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
           (stage, { octets }, changes, cuts) => survives(stage, mutate(octets, changes), cuts),
         ),
-        parameters(150),
+        onSeed(150),
       )
     },
     timeoutMs,

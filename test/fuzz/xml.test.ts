@@ -2,7 +2,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { eidOf, jidOf } from '../bridge/settings.js'
-import { corpus, mutate, mutations, parameters, timeoutMs } from './fuzzing.js'
+import { corpus, mutate, mutations, timeoutMs } from './fuzzing.js'
+import { onSeed } from '../search/seed.js'
 import { HostileMember, ways, type Way } from './hostile-member.js'
 
 const payloads = corpus('xml')
@@ -107,7 +108,7 @@ describe('what a member says', () => {
             })),
           )
         }),
-        parameters(1_000),
+        onSeed(1_000),
       )
     },
     timeoutMs,

@@ -5,6 +5,7 @@ import { deviceStates, isName, maxCount, type FeedEntry } from '../../src/bridge
 import { takeFitting, wireOctets } from '../../src/bridge/wire.js'
 import { encodeEntry } from '../../src/nodes/entries.js'
 import { feedCodec } from '../../src/nodes/feed.js'
+import { onSeed } from '../search/seed.js'
 
 const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 100 }).filter(isName)
 const count = fc.integer({ min: 0, max: maxCount })
@@ -36,6 +37,7 @@ describe('wireOctets', () => {
           wireOctets(value),
         )
       }),
+      onSeed(300),
     )
     const longest = {
       kind: 'message_waiting',

@@ -20,6 +20,7 @@ import { apiRoutes } from '../../src/observe/routes.js'
 import { scratchFolder } from '../config/scratch.js'
 import { Dialogue, memberItem } from '../bridge/harness.js'
 import { device, eidOf, jidOf, mailbox } from '../bridge/settings.js'
+import { onSeed } from '../search/seed.js'
 
 const shareOf = { publish: true, subscribe: true, include: ['.*'], exclude: ['^Queue:'] }
 const share: Readonly<Record<Kind, typeof shareOf>> = {
@@ -188,6 +189,7 @@ describe('a pattern', () => {
         const source = glob.replaceAll('*', '.*').replaceAll('?', '.')
         expect(matcher(glob)(text.join(''))).toBe(new RegExp(`^${source}$`).test(text.join('')))
       }),
+      onSeed(300),
     )
   })
 

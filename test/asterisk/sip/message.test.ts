@@ -8,6 +8,7 @@ import {
   topBranch,
 } from '../../../src/asterisk/sip/message.js'
 import { parseRequest, parseResponse, publishOf } from './support.js'
+import { onSeed } from '../../search/seed.js'
 
 const lines = {
   start: 'PUBLISH sip:hintbridge@127.0.0.1:5070 SIP/2.0',
@@ -134,7 +135,7 @@ describe('the SIP parser', () => {
           expect(error).toBeInstanceOf(SipParseError)
         }
       }),
-      { numRuns: 500 },
+      onSeed(500),
     )
   })
 })
