@@ -1,3 +1,5 @@
+import { isGlobbed } from '../bridge/glob.js'
+
 /** Longest part of a JID in UTF-8 octets (RFC 7622 section 3.1). */
 const maxPartOctets = 1023
 
@@ -23,21 +25,30 @@ export function isXmppDomain(text: string): boolean {
 /**
  * Compiles JID globs to a predicate on bare JIDs. `*` stands for any run of characters within the local part or the
  * domain and never for `@` or `/`. Globs are brought to lower case; a JID is compared as it stands, since servers
- * deliver JIDs in lower case and a claim that is not must not match.
+ * deliver JIDs in lower case and a claim that is not must not match. Strangers choose the JIDs: one that is longer than a JID
+ * may be is not looked at, and `isGlobbed` bounds what the rest costs.
  */
 export function compileTrust(globs: readonly string[]): (bareJid: string) => boolean {
-  const patterns = globs.map(
-    (glob) =>
-      new RegExp(
-        `^${glob
-          .toLowerCase()
-          .split(/\*+/)
-          .map((literal) => literal.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-          .join('[^@/]*')}$`,
-        'u',
-      ),
-  )
-  return (bareJid) => patterns.some((pattern) => pattern.test(bareJid))
+  const wanted = globs.flatMap((glob) => parts(glob.toLowerCase()) ?? [])
+  return (bareJid) => {
+    const given = parts(bareJid)
+    if (given === undefined) return false
+    return wanted.some(
+      ({ local, domain }) =>
+        isGlobbed(given.domain, domain, false) && isGlobbed(given.local, local, false),
+    )
+  }
+}
+
+/** What stands before and behind the one `@` of a bare JID, or of a glob of such; `undefined` where it is none. */
+function parts(jid: string): { readonly local: string; readonly domain: string } | undefined {
+  const sign = jid.indexOf('@')
+  const local = jid.slice(0, sign)
+  const domain = jid.slice(sign + 1)
+  // A text has at least as many octets as UTF-16 units.
+  const isLong = Math.max(local.length, domain.length) > maxPartOctets
+  if (sign < 0 || isLong || domain.includes('@') || jid.includes('/')) return undefined
+  return { local, domain }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Asterisk's configuration files as Asterisk reads them. Source: Asterisk `main/config.c`, `configs/samples/README`. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { isGlobbed } from '../bridge/glob.js'
 
 /** One `[name]`, with the settings that its templates give it. */
 export interface Section {
@@ -63,7 +64,7 @@ function filesOf(folder: string, pattern: string, isTried: boolean): string[] {
     if (!isPattern && !isTried) return [path]
     const present = readdirSync(dirname(path)).sort()
     return present
-      .filter((name) => globOf(basename(path)).test(name))
+      .filter((name) => isGlobbed(name, basename(path), true))
       .map((name) => join(dirname(path), name))
   } catch (error) {
     if (isPattern || isTried) return []
@@ -90,12 +91,6 @@ function set(section: Draft | undefined, line: string): void {
   const assignment = /^([^=]+?)\s*=>?\s*(.*)$/.exec(line)
   if (section && assignment)
     section.settings.set((assignment[1] ?? '').toLowerCase(), assignment[2] ?? '')
-}
-
-/** `*` and `?` as in a shell. */
-function globOf(pattern: string): RegExp {
-  const escaped = pattern.replace(/[.+^${}()|\\]/g, '\\$&')
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'u')
 }
 
 function trim(text: string): string {

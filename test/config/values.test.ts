@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { formatDuration, parseDuration } from '../../src/config/duration.js'
 import { formatHostPort, isLoopback, parseHostPort } from '../../src/config/host-port.js'
 import { compileTrust, proposeTrust } from '../../src/config/jid.js'
+import { costGrowth } from './linear.js'
 
 describe('a duration', () => {
   it.each([
@@ -85,6 +86,22 @@ describe('trust', () => {
     ['a+b$@example.org', 'a+b$@example.org', true],
   ])('of %s covers %j: %s', (glob, jid, expected) => {
     expect(compileTrust([glob])(jid)).toBe(expected)
+  })
+
+  it.each([
+    [`*-*-*-*@example.org`, (length: number, salt: number) => `${'-'.repeat(length)}@e.org${salt}`],
+    [`*-*-*-*-x@*`, (length: number, salt: number) => `${'-'.repeat(length)}@example.org${salt}`],
+    [`pbx@*.*.*.*.org`, (length: number, salt: number) => `pbx@${'.'.repeat(length)}${salt}`],
+  ])('%s takes time that is linear in the JID, which a stranger chooses', (glob, jid) => {
+    const lengths = [8, 12, 16, 24, 32, 64, 128, 255, 1_023 - 12, 10_000]
+    expect(costGrowth(compileTrust([glob]), jid, lengths)).toBeLessThan(20)
+  })
+
+  it('matches no JID with a part that is longer than one may be', () => {
+    const isTrusted = compileTrust(['pbx-*@*'])
+    expect(isTrusted(`pbx-${'a'.repeat(1_019)}@example.org`)).toBe(true)
+    expect(isTrusted(`pbx-${'a'.repeat(1_020)}@example.org`)).toBe(false)
+    expect(isTrusted(`pbx-a@${'a'.repeat(1_024)}`)).toBe(false)
   })
 
   it.each([
