@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Config, ConfigProblem, ShareConfig } from './config.js'
 import { isLoopback, parseHostPort } from './host-port.js'
 import { compileTrust, parseBareJid } from './jid.js'
+import { compileRegex } from './regex.js'
 import type { Settings } from './schema.js'
 import { Secret } from './secret.js'
 
@@ -34,7 +35,7 @@ export function buildConfig(
   const ownEndpoint = `PJSIP/${asterisk.sip.resource}`
   const devices = compileFilter(share.device_state)
   const mailboxes = compileFilter(share.message_waiting)
-  const claims = compile(share.message_waiting.claim)
+  const isClaimed = compileAny(share.message_waiting.claim)
   const caFile = xmpp.tls.ca === undefined ? undefined : resolve(folder, xmpp.tls.ca)
   const stateDir = resolve(folder, settings.state_dir)
   const config: Config = {
@@ -75,7 +76,7 @@ export function buildConfig(
       message_waiting: {
         ...share.message_waiting,
         isShared: (id) => id !== 'hintbridge@fence' && mailboxes(id),
-        isClaimed: (id) => claims.some((pattern) => pattern.test(id)),
+        isClaimed,
       },
     },
     liveness: {
@@ -122,14 +123,14 @@ function serviceHost(uri: string): string {
 }
 
 function compileFilter(filter: Pick<ShareConfig, 'include' | 'exclude'>): (id: string) => boolean {
-  const include = compile(filter.include)
-  const exclude = compile(filter.exclude)
-  return (id) =>
-    include.some((pattern) => pattern.test(id)) && !exclude.some((pattern) => pattern.test(id))
+  const isIncluded = compileAny(filter.include)
+  const isExcluded = compileAny(filter.exclude)
+  return (id) => isIncluded(id) && !isExcluded(id)
 }
 
-function compile(patterns: readonly string[]): RegExp[] {
-  return patterns.map((pattern) => new RegExp(pattern, 'u'))
+function compileAny(patterns: readonly string[]): (id: string) => boolean {
+  const tests = patterns.map(compileRegex)
+  return (id) => tests.some((test) => test(id))
 }
 
 function freeze<Value>(value: Value): Value {

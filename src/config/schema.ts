@@ -4,6 +4,7 @@ import { logLevels } from './config.js'
 import { formatDuration, parseDuration } from './duration.js'
 import { parseHostPort } from './host-port.js'
 import { isXmppDomain, parseBareJid } from './jid.js'
+import { compileRegex, PatternError } from './regex.js'
 
 /** What stands where the file says nothing, spelled as in the file; what one line can hold stands beside its key below. */
 export const defaults = {
@@ -182,19 +183,22 @@ function oneOf<const Words extends readonly string[]>(words: Words) {
 }
 
 function patterns(fallback: string[]) {
-  const pattern = text(
-    'must be a regular expression that compiles (JavaScript, unicode)',
-    (value) => (compiles(value) ? value : undefined),
-  )
+  const pattern = z
+    .string({ error: required('a regular expression as text') })
+    .superRefine((value, context) => {
+      const message = objectionToRegex(value)
+      if (message !== undefined) context.addIssue({ code: 'custom', input: value, message })
+    })
   return z.array(pattern, { error: required('a list of regular expressions') }).default(fallback)
 }
 
-function compiles(pattern: string): boolean {
+function objectionToRegex(pattern: string): string | undefined {
   try {
-    new RegExp(pattern, 'u')
-    return true
-  } catch {
-    return false
+    compileRegex(pattern)
+    return undefined
+  } catch (error) {
+    if (error instanceof PatternError) return error.message
+    throw error
   }
 }
 

@@ -383,6 +383,20 @@ asterisk: { sip: { resource: bridge } }
     ])
   })
 
+  it('that no automaton can be made of are refused, each with what to write instead', () => {
+    const problems = problemsOf(`${least}
+share:
+  device_state: { include: ['^PJSIP/(?!9)'], exclude: ['('] }
+  message_waiting: { claim: ['^(.)\\1'] }
+`)
+    expect(problems.map(({ path, line, value }) => [path, line, value])).toEqual([
+      ['share.device_state.include[0]', 6, '^PJSIP/(?!9)'],
+      ['share.device_state.exclude[0]', 6, '('],
+      ['share.message_waiting.claim[0]', 7, '^(.)\\1'],
+    ])
+    expect(problems[0]?.message).toMatch(/^looks ahead.*write what shall not match under exclude$/)
+  })
+
   it('claim mailboxes', () => {
     const { message_waiting: mailboxes } = load(`${least}
 share: { message_waiting: { claim: ['@sales$'] } }
