@@ -8,7 +8,9 @@ import type { BridgeSettings } from './bridge/context.js'
 import type { BridgeEvent } from './bridge/events.js'
 import type { EntityId } from './bridge/state.js'
 import { readVersion } from './version.js'
+import { sipSecrets } from './config/asterisk-side.js'
 import type { Config } from './config/config.js'
+import { oneSecretKey, oneSecretRemedy, oneSecretText } from './config/one-secret.js'
 import { DeadlineTimer } from './deadline.js'
 import {
   keepConfiguredEntityId,
@@ -227,13 +229,14 @@ export class Daemon {
   }
 
   async #startSip(eid: EntityId | undefined): Promise<void> {
-    const { asterisk, listen, transport, resource, password, insecure } = this.#config.asterisk.sip
+    const { sip } = this.#config.asterisk
+    const { asterisk, listen, transport, resource, insecure } = sip
     this.#sip = new SipEdge({
       asterisk,
       listen,
       ...(transport === 'tcp' && { stream: new TcpTransport(asterisk) }),
       resource,
-      password: password.reveal(),
+      secrets: sipSecrets(sip),
       allowNonLoopback: insecure,
       ...(eid !== undefined && { entityId: eid }),
       isEntityIdConfigured: this.#config.asterisk.eid !== undefined,
@@ -249,6 +252,9 @@ export class Daemon {
       refused: (refused) => this.#refusals.note(refused),
     })
     await this.#sip.start()
+    if (sip.asteriskPassword === undefined) {
+      this.#tell(oneSecretKey, `${oneSecretText}: ${oneSecretRemedy}`, 'warning')
+    }
   }
 
   /** Asterisk has another EID than the one that was learnt. Only a new start can take it, as all that is own names it. */
@@ -267,12 +273,12 @@ export class Daemon {
     }
   }
 
-  #tell(key: string, text: string | undefined): void {
+  #tell(key: string, text: string | undefined, severity: 'warning' | 'error' = 'error'): void {
     this.#observer.perform({
       to: 'observe',
       do: 'health',
       key,
-      severity: 'error',
+      severity,
       ...(text !== undefined && { text }),
     })
   }

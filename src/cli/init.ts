@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import type { CommandModule, InferredOptionTypes } from 'yargs'
-import { type Answers, questionKeys, questions } from './init/answers.js'
+import { defaultConfigFile } from './config-option.js'
+import { type Answers, defaultAsteriskConf, questionKeys, questions } from './init/answers.js'
 import { initialise } from './init/initialise.js'
+import { renewSip } from './init/renew-sip.js'
 import { Terminal } from './init/terminal.js'
 
 const questionOptions = Object.fromEntries(
@@ -44,7 +46,12 @@ const options = {
   force: {
     type: 'boolean',
     default: false,
-    describe: 'replace files that are there; the SIP secret is kept',
+    describe: 'replace files that are there; the SIP secrets are kept',
+  },
+  'renew-sip': {
+    type: 'boolean',
+    describe:
+      'change nothing of an installation but its SIP secrets, on both sides: one for each direction',
   },
 } as const
 
@@ -54,15 +61,29 @@ export const initCommand: CommandModule<object, InferredOptionTypes<typeof optio
   builder: (yargs) =>
     yargs
       .options(options)
+      .conflicts(
+        'renew-sip',
+        questionKeys.filter((key) => key !== 'config' && key !== 'asterisk-conf'),
+      )
       .example('$0 init', 'ask on the terminal')
       .example(
         '$0 init --yes --jid pbx-a@example.org --xmpp-password-file ./xmpp.secret',
         'take what is proposed for the rest',
       )
+      .example('$0 init --renew-sip', 'make fresh SIP secrets for what init once wrote')
       .epilogue(
         'No option takes a password: a command line can be read by all users of the machine.',
       ),
   handler: (given) => {
+    if (given['renew-sip'] === true) {
+      renewSip({
+        configFile: given.config ?? defaultConfigFile,
+        asteriskConf: given['asterisk-conf'] ?? defaultAsteriskConf,
+        environment: process.env,
+        print: (line) => process.stdout.write(`${line}\n`),
+      })
+      return
+    }
     const isTerminal = process.stdin.isTTY && process.stdout.isTTY
     return initialise({
       given,

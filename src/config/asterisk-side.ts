@@ -1,11 +1,35 @@
 import { isIP, isIPv6 } from 'node:net'
+import type { SipConfig } from './config.js'
 import { formatHostPort, type HostPort, isLoopback } from './host-port.js'
+
+/**
+ * The realm in which each side asks the other for its secret (RFC 3261 section 22.1). Asterisk answers only challenges of the
+ * realm that its `outbound_auth` names, and the bridge only those of Asterisk's: neither can be made to answer its own.
+ */
+export const realms = { bridge: 'hintbridge', asterisk: 'hintbridge-asterisk' } as const
+
+/** What the two sides show each other; an older configuration has one secret for both, and no realm for what the bridge shows. */
+export function sipSecrets({
+  password,
+  asteriskPassword,
+}: Pick<SipConfig, 'password' | 'asteriskPassword'>): {
+  readonly toBridge: { readonly realm: string; readonly password: string }
+  readonly toAsterisk: { readonly realm?: string; readonly password: string }
+} {
+  const own = password.reveal()
+  const toBridge = { realm: realms.bridge, password: asteriskPassword?.reveal() ?? own }
+  return asteriskPassword === undefined
+    ? { toBridge, toAsterisk: { password: own } }
+    : { toBridge, toAsterisk: { realm: realms.asterisk, password: own } }
+}
 
 export interface AsteriskSide {
   /** Name of all sections, auth user and user part on both sides. */
   readonly resource: string
-  /** The SIP password that both sides share, in clear. */
+  /** What the bridge shows Asterisk, in clear. */
   readonly password: string
+  /** What Asterisk shows the bridge, in clear. */
+  readonly asteriskPassword: string
   /** Where Asterisk listens. */
   readonly asterisk: HostPort
   /** Where the bridge listens. */
@@ -16,10 +40,11 @@ export interface AsteriskSide {
  * Renders `pjsip_hintbridge.conf`, which `pjsip.conf` includes: all that Asterisk needs to know of its bridge. Source:
  * Asterisk `configs/samples/pjsip.conf.sample`, `res/res_pjsip_publish_asterisk.c`, `res/res_pjsip_outbound_publish.c`.
  */
-export function renderAsteriskSide({ resource, password, asterisk, listen }: AsteriskSide): string {
+export function renderAsteriskSide(side: AsteriskSide): string {
+  const { resource, password, asteriskPassword, asterisk, listen } = side
   const bridge = `sip:${resource}@${formatHostPort(listen)}`
   const own = `sip:${resource}@${formatHostPort(asterisk)}`
-  return `; ${resource}: the Asterisk side of hintbridge, written by 'hintbridge init'. This file holds a secret.
+  return `; ${resource}: the Asterisk side of hintbridge, written by 'hintbridge init'. This file holds secrets.
 ; pjsip.conf needs one line, below its transports:   #include pjsip_hintbridge.conf
 ; Needs a UDP transport on ${formatHostPort(asterisk)} (0.0.0.0 will do) and the modules
 ; res_pjsip_pubsub.so, res_pjsip_outbound_publish.so and res_pjsip_publish_asterisk.so.
@@ -40,12 +65,22 @@ ${permitted(listen)
   .join('\n')}
 allow_subscribe = no
 
-; The one secret: Asterisk asks it of the bridge ('auth' above) and gives it to the bridge ('outbound_auth' below).
+; A secret for each direction, and a realm for each, so that nobody can have one side's answer for the other.
+; What the bridge shows Asterisk ('auth' above):
 [${resource}]
 type = auth
 auth_type = userpass
+realm = ${realms.asterisk}
 username = ${resource}
 password = ${escapeValue(password)}
+
+; What Asterisk shows the bridge ('outbound_auth' below), and nobody else: it answers no challenge of another realm.
+[${outboundAuthOf(resource)}]
+type = auth
+auth_type = userpass
+realm = ${realms.bridge}
+username = ${resource}
+password = ${escapeValue(asteriskPassword)}
 
 ; Asterisk tells the bridge its own device states ...
 [${resource}-devicestate]
@@ -75,10 +110,15 @@ event = ${event}
 server_uri = ${bridge}
 from_uri = ${own}
 to_uri = ${bridge}
-outbound_auth = ${resource}
+outbound_auth = ${outboundAuthOf(resource)}
 expiration = 3600
 `
   }
+}
+
+/** The section that holds what Asterisk shows the bridge. */
+export function outboundAuthOf(resource: string): string {
+  return `${resource}-outbound`
 }
 
 /** Where the bridge's requests may come from: this machine, and an address of its own where it was told to use one. */

@@ -10,6 +10,7 @@ import { Secret } from './secret.js'
 export interface SettingsFiles {
   readonly xmppPassword: Secret
   readonly sipPassword: Secret
+  readonly asteriskPassword?: Secret
   readonly httpPassword?: Secret
   /** PEM text. */
   readonly ca?: string
@@ -65,6 +66,7 @@ export function buildConfig(
         transport: asterisk.sip.transport,
         resource: asterisk.sip.resource,
         password: files.sipPassword,
+        ...(files.asteriskPassword !== undefined && { asteriskPassword: files.asteriskPassword }),
         insecure: asterisk.sip.insecure,
       },
     },

@@ -54,7 +54,10 @@ export interface SipConfig {
   readonly transport: 'udp' | 'tcp'
   /** User part, endpoint, auth user and publication name on both sides. */
   readonly resource: string
+  /** What the bridge shows Asterisk. */
   readonly password: Secret
+  /** What Asterisk shows the bridge; where there is none, as in older configurations, `password` serves both. */
+  readonly asteriskPassword?: Secret
   /** Was it said that one of the addresses may be off loopback? */
   readonly insecure: boolean
 }

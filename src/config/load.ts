@@ -6,7 +6,7 @@ import { buildConfig } from './build.js'
 import { checkAcrossKeys } from './checks.js'
 import { type Config, ConfigError, type ConfigProblem } from './config.js'
 import { settingsSchema } from './schema.js'
-import { readSecret } from './secrets.js'
+import { readSecret, type SecretReading } from './secrets.js'
 import { suggest } from './suggest.js'
 import { at } from './tree.js'
 
@@ -68,16 +68,17 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
 
   const checked = settingsSchema.safeParse(tree)
   const sources = { folder, environment, ...(file !== undefined && { file }) }
-  const xmppPassword = readSecret(tree, 'xmpp', sources)
-  const sipPassword = readSecret(tree, 'asterisk.sip', sources)
-  const httpPassword = readSecret(tree, 'http', sources)
+  const xmppPassword = readSecret(tree, 'xmpp.password', sources)
+  const sipPassword = readSecret(tree, 'asterisk.sip.password', sources)
+  const asteriskPassword = readSecret(tree, 'asterisk.sip.asterisk_password', sources)
+  const httpPassword = readSecret(tree, 'http.password', sources)
+  const secrets = [xmppPassword, sipPassword, asteriskPassword, httpPassword]
   const hasHttpPassword = httpPassword.secret !== undefined || httpPassword.problems.length > 0
   const ca = readAuthority(tree, folder)
   const problems = [
     ...(checked.error?.issues.flatMap((issue) => schemaProblems(issue, tree)) ?? []),
-    ...xmppPassword.problems,
-    ...sipPassword.problems,
-    ...httpPassword.problems,
+    ...secrets.flatMap((secret) => secret.problems),
+    ...refuseSameSecret(sipPassword, asteriskPassword),
     ...ca.problems,
     ...checkAcrossKeys(tree, hasHttpPassword),
   ].map((problem) => withLine(problem, document, lines))
@@ -95,11 +96,21 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const { config, warnings } = buildConfig(checked.data, folder, {
     xmppPassword: xmppPassword.secret,
     sipPassword: sipPassword.secret,
+    ...(asteriskPassword.secret !== undefined && { asteriskPassword: asteriskPassword.secret }),
     ...(httpPassword.secret !== undefined && { httpPassword: httpPassword.secret }),
     ...(ca.pem !== undefined && { ca: ca.pem }),
   })
-  const ofSecrets = [xmppPassword, sipPassword, httpPassword].flatMap(({ warnings }) => warnings)
-  return { config, warnings: [...ofSecrets, ...warnings] }
+  return { config, warnings: [...secrets.flatMap((secret) => secret.warnings), ...warnings] }
+}
+
+/** A secret that serves both directions can be reflected: what one side answers opens the other. */
+function refuseSameSecret(
+  { secret: own }: SecretReading,
+  { secret }: SecretReading,
+): ConfigProblem[] {
+  if (own === undefined || secret === undefined || !own.equals(secret)) return []
+  const message = 'is the same as asterisk.sip.password: give each direction a secret of its own'
+  return [{ path: 'asterisk.sip.asterisk_password', message }]
 }
 
 function syntaxProblem(error: {
@@ -124,7 +135,7 @@ function schemaProblems(issue: z.core.$ZodIssue, tree: unknown): ConfigProblem[]
   if (path.at(-1) === '0' && typeof at(tree, path.slice(0, -1).join('.')) === 'string') path.pop()
   const value = at(tree, path.join('.'))
   const isPrintable = ['string', 'number', 'boolean'].includes(typeof value)
-  const mayPrint = isPrintable && path.at(-1) !== 'password'
+  const mayPrint = isPrintable && path.at(-1)?.endsWith('password') !== true
   return [{ path: spell(path), ...(mayPrint && { value: String(value) }), message: issue.message }]
 }
 

@@ -28,9 +28,11 @@ export function planReload(running: Config, fresh: Config): Reload {
   const applied = changed.filter(isLive)
   const restartNeeded = changed.filter((path) => !isLive(path))
   if (!running.xmpp.password.equals(fresh.xmpp.password)) applied.push('xmpp.password')
-  // Asterisk must be told of a new SIP password too, and takes one of both up only as a whole.
-  if (!running.asterisk.sip.password.equals(fresh.asterisk.sip.password)) {
-    restartNeeded.push('asterisk.sip.password')
+  // Asterisk must be told of a new SIP password too, and takes both up only as a whole.
+  const [sip, freshSip] = [running.asterisk.sip, fresh.asterisk.sip]
+  if (!sip.password.equals(freshSip.password)) restartNeeded.push('asterisk.sip.password')
+  if (!isSameSecret(sip.asteriskPassword, freshSip.asteriskPassword)) {
+    restartNeeded.push('asterisk.sip.asterisk_password')
   }
   if (!isSameSecret(running.http.password, fresh.http.password)) restartNeeded.push('http.password')
   return { config: merge(running, fresh, liveness), applied, restartNeeded }

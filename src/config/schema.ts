@@ -83,6 +83,10 @@ export const settingsSchema = section({
         /^[\w.-]{1,64}$/.test(value) ? value : undefined,
       ).default('hintbridge'),
       ...secretKeys('sip'),
+      asterisk_password: z
+        .string({ error: required("Asterisk's sip password as text") })
+        .optional(),
+      asterisk_password_file: filePath().optional(),
       insecure: flag(false),
     }).prefault({}),
   }).prefault({}),

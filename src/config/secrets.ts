@@ -4,17 +4,24 @@ import type { ConfigProblem } from './config.js'
 import { Secret } from './secret.js'
 import { at, textAt } from './tree.js'
 
-/** The environment variables that take precedence over the file. */
+/** The settings that hold a password, and the environment variables that take precedence over the file. */
 export const passwordVariables = {
-  xmpp: 'HINTBRIDGE_XMPP_PASSWORD',
-  'asterisk.sip': 'HINTBRIDGE_SIP_PASSWORD',
-  http: 'HINTBRIDGE_HTTP_PASSWORD',
+  'xmpp.password': 'HINTBRIDGE_XMPP_PASSWORD',
+  'asterisk.sip.password': 'HINTBRIDGE_SIP_PASSWORD',
+  'asterisk.sip.asterisk_password': 'HINTBRIDGE_SIP_ASTERISK_PASSWORD',
+  'http.password': 'HINTBRIDGE_HTTP_PASSWORD',
 } as const
 
-export type SecretSection = keyof typeof passwordVariables
+export type PasswordSetting = keyof typeof passwordVariables
+
+/** Every setting that holds a password; `_file` after it is the setting that names a file. */
+export const passwordSettings = Object.keys(passwordVariables) as PasswordSetting[]
 
 /** Nothing is said of these where they are missing. */
-const optional: ReadonlySet<SecretSection> = new Set(['http'])
+const optional: ReadonlySet<PasswordSetting> = new Set([
+  'asterisk.sip.asterisk_password',
+  'http.password',
+])
 
 /** Where passwords are looked for. */
 export interface SecretSources {
@@ -33,41 +40,41 @@ export interface SecretReading {
 }
 
 /**
- * Reads one password: from the environment, else from `password_file` (relative to the configuration's folder), else
- * from `password`. A file that others can read is warned about.
+ * Reads one password: from the environment, else from the file that the setting with `_file` names (relative to the
+ * configuration's folder), else from the setting itself. A file that others can read is warned about.
  */
 export function readSecret(
   tree: unknown,
-  section: SecretSection,
+  setting: PasswordSetting,
   { folder, file: configFile, environment }: SecretSources,
 ): SecretReading {
-  const variable = passwordVariables[section]
+  const variable = passwordVariables[setting]
   const inEnvironment = environment[variable]
   if (inEnvironment !== undefined) {
     return check(inEnvironment, { path: variable, message: 'is empty: unset it or fill it' })
   }
-  const file = textAt(tree, `${section}.password_file`)
-  const hasPassword = at(tree, `${section}.password`) !== undefined
+  const fileSetting = `${setting}_file`
+  const file = textAt(tree, fileSetting)
+  const hasPassword = at(tree, setting) !== undefined
   if (file !== undefined && hasPassword) {
-    const message = 'stands beside password_file: keep one of them'
-    return { problems: [{ path: `${section}.password`, message }], warnings: [] }
+    const message = `stands beside ${fileSetting.split('.').at(-1)}: keep one of them`
+    return { problems: [{ path: setting, message }], warnings: [] }
   }
   if (file !== undefined && file !== '') {
-    return readSecretFile(`${section}.password_file`, resolve(folder, file))
+    return readSecretFile(fileSetting, resolve(folder, file))
   }
   if (hasPassword) {
-    const clear = textAt(tree, `${section}.password`)
+    const clear = textAt(tree, setting)
     if (clear === undefined) return { problems: [], warnings: [] } // of a wrong type: the schema says so
-    const path = `${section}.password`
-    const reading = check(clear, { path, message: 'is empty' })
+    const reading = check(clear, { path: setting, message: 'is empty' })
     return configFile === undefined
       ? reading
-      : { ...reading, warnings: warnIfExposed(path, configFile) }
+      : { ...reading, warnings: warnIfExposed(setting, configFile) }
   }
-  const isWrongType = at(tree, `${section}.password_file`) !== undefined
-  if (isWrongType || optional.has(section)) return { problems: [], warnings: [] }
-  const message = `is required: name the file that holds it, or write ${section}.password, or set ${variable}`
-  return { problems: [{ path: `${section}.password_file`, message }], warnings: [] }
+  const isWrongType = at(tree, fileSetting) !== undefined
+  if (isWrongType || optional.has(setting)) return { problems: [], warnings: [] }
+  const message = `is required: name the file that holds it, or write ${setting}, or set ${variable}`
+  return { problems: [{ path: fileSetting, message }], warnings: [] }
 }
 
 /** A warning where others than owner and group can read or write a file that holds a secret. */

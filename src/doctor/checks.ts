@@ -1,6 +1,7 @@
 import { asteriskEndpointCheck } from './checks/asterisk-endpoint.js'
 import { asteriskModulesCheck } from './checks/asterisk-modules.js'
 import { asteriskPublicationsCheck } from './checks/asterisk-publications.js'
+import { asteriskSecretsCheck } from './checks/asterisk-secrets.js'
 import { asteriskSipCheck } from './checks/asterisk-sip.js'
 import { bridgeCheck } from './checks/bridge.js'
 import { clockCheck } from './checks/clock.js'
@@ -22,6 +23,7 @@ export const checks: readonly Check[] = [
   entityIdCheck,
   asteriskModulesCheck,
   asteriskEndpointCheck,
+  asteriskSecretsCheck,
   asteriskPublicationsCheck,
   asteriskSipCheck,
   mailboxesCheck,

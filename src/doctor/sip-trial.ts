@@ -3,6 +3,7 @@ import { SipEdge } from '../asterisk/sip/edge.js'
 import { TcpTransport } from '../asterisk/sip/tcp-transport.js'
 import type { AsteriskEvent } from '../bridge/events.js'
 import { kinds, type EntityId, type Kind } from '../bridge/state.js'
+import { sipSecrets } from '../config/asterisk-side.js'
 import type { SipConfig } from '../config/config.js'
 
 /** What Asterisk did with a bridge that stood in for the one that does not run. */
@@ -57,7 +58,7 @@ class Trial {
       listen: sip.listen,
       ...(sip.transport === 'tcp' && { stream: new TcpTransport(sip.asterisk) }),
       resource: sip.resource,
-      password: sip.password.reveal(),
+      secrets: sipSecrets(sip),
       allowNonLoopback: sip.insecure,
       ...(eid !== undefined && { entityId: eid }),
       onEntityIdLearnt: () => this.#ask(),

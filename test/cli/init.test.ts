@@ -21,11 +21,12 @@ const written = [
   'etc/hintbridge/hintbridge.yaml',
   'etc/hintbridge/xmpp.secret',
   'etc/hintbridge/sip.secret',
+  'etc/hintbridge/sip-asterisk.secret',
   'asterisk/pjsip_hintbridge.conf',
 ]
 
 describe('init', () => {
-  it('writes a configuration that loads without a warning, and the same secret on both sides', async () => {
+  it('writes a configuration that loads without a warning, and the same two secrets on both sides', async () => {
     const { folder, config, options, read } = place()
     await initialise(options)
     const loaded = loadConfig(config, {})
@@ -38,7 +39,12 @@ describe('init', () => {
     expect(loaded.config.xmpp.password.reveal()).toBe('of xmpp')
     const sip = loaded.config.asterisk.sip.password.reveal()
     expect(sip).toMatch(/^[\w-]{32}$/)
-    expect(read('asterisk/pjsip_hintbridge.conf')).toContain(`\npassword = ${sip}\n`)
+    const asterisk = loaded.config.asterisk.sip.asteriskPassword?.reveal() ?? ''
+    expect(asterisk).toMatch(/^[\w-]{32}$/)
+    expect(asterisk).not.toBe(sip)
+    for (const secret of [sip, asterisk]) {
+      expect(read('asterisk/pjsip_hintbridge.conf')).toContain(`\npassword = ${secret}\n`)
+    }
   })
 
   it('keeps secrets to their owner, and lets Asterisk read its file whatever the umask', async () => {
@@ -47,7 +53,7 @@ describe('init', () => {
     onTestFinished(() => void process.umask(umask))
     await initialise(options)
     const modes = written.map((name) => (statSync(join(folder, name)).mode & 0o777).toString(8))
-    expect(modes).toEqual(['644', '600', '600', '640'])
+    expect(modes).toEqual(['644', '600', '600', '600', '640'])
     expect(read('etc/hintbridge/hintbridge.yaml')).not.toContain('of xmpp')
   })
 
@@ -82,17 +88,21 @@ describe('init', () => {
     expect(read('asterisk/pjsip_hintbridge.conf')).toBe('old')
   })
 
-  it('replaces with --force, but keeps the SIP secret, and says so and what to restart', async () => {
+  it('replaces with --force, but keeps the SIP secrets, and says so and what to restart', async () => {
     const { options, read, printed } = place()
     await initialise(options)
-    expect(printed.join('\n')).not.toMatch(/restarted|is kept/)
-    const before = read('etc/hintbridge/sip.secret')
+    expect(printed.join('\n')).not.toMatch(/restarted|are kept/)
+    const secrets = () =>
+      ['sip', 'sip-asterisk'].map((name) => read(`etc/hintbridge/${name}.secret`))
+    const before = secrets()
     const environment = { HINTBRIDGE_XMPP_PASSWORD: 'another' }
     await initialise({ ...options, environment, given: { ...options.given, force: true } })
-    expect(read('etc/hintbridge/sip.secret')).toBe(before)
+    expect(secrets()).toEqual(before)
     expect(read('etc/hintbridge/xmpp.secret')).toBe('another\n')
-    expect(printed.join('\n')).toMatch(/SIP secret .* is kept[^]*must be restarted/)
-    expect(read('asterisk/pjsip_hintbridge.conf')).toContain(read('etc/hintbridge/sip.secret'))
+    expect(printed.join('\n')).toMatch(/SIP secrets .* are kept[^]*must be restarted/)
+    for (const secret of before) {
+      expect(read('asterisk/pjsip_hintbridge.conf')).toContain(`\npassword = ${secret}`)
+    }
   })
 
   it('writes nothing where the folder of Asterisk is not there', async () => {
@@ -275,10 +285,12 @@ describe('init', () => {
     }
     await initialise({ ...options, given })
     expect(readdirSync(join(folder, 'etc', 'hintbridge')).sort()).toEqual([
+      'b.sip-asterisk.secret',
       'b.sip.secret',
       'b.xmpp.secret',
       'b.yaml',
       'hintbridge.yaml',
+      'sip-asterisk.secret',
       'sip.secret',
       'xmpp.secret',
     ])

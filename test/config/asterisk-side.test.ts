@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { renderAsteriskSide } from '../../src/config/asterisk-side.js'
+import { realms, renderAsteriskSide } from '../../src/config/asterisk-side.js'
 
 const side = {
   resource: 'bridge',
   password: 'p;w',
+  asteriskPassword: 'a;w',
   asterisk: { host: '127.0.0.1', port: 5060 },
   listen: { host: '127.0.0.1', port: 5070 },
 }
@@ -24,6 +25,7 @@ describe('the Asterisk side', () => {
     expect([...sections(renderAsteriskSide(side)).keys()]).toEqual([
       '[bridge]/endpoint',
       '[bridge]/auth',
+      '[bridge-outbound]/auth',
       '[bridge-devicestate]/outbound-publish',
       '[bridge-mwi]/outbound-publish',
       '[bridge]/inbound-publication',
@@ -48,9 +50,24 @@ describe('the Asterisk side', () => {
     expect(text).toContain('server_uri = sip:bridge@192.0.2.2:5070\n')
   })
 
-  it('escapes what would start a comment in the password', () => {
-    const auth = sections(renderAsteriskSide(side)).get('[bridge]/auth')
-    expect(auth).toContain('password = p\\;w')
+  it('has a secret and a realm for each direction, and shows the bridge the one that is meant for it', () => {
+    const found = sections(renderAsteriskSide(side))
+    expect(found.get('[bridge]/auth')).toEqual([
+      'auth_type = userpass',
+      `realm = ${realms.asterisk}`,
+      'username = bridge',
+      'password = p\\;w',
+    ])
+    expect(found.get('[bridge-outbound]/auth')).toEqual([
+      'auth_type = userpass',
+      `realm = ${realms.bridge}`,
+      'username = bridge',
+      'password = a\\;w',
+    ])
+    for (const name of ['devicestate', 'mwi']) {
+      const publish = found.get(`[bridge-${name}]/outbound-publish`)
+      expect(publish).toContain('outbound_auth = bridge-outbound')
+    }
   })
 
   it('binds the inbound publication to that endpoint', () => {

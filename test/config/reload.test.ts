@@ -59,6 +59,17 @@ http: { listen: '127.0.0.1:9596' }
     })
   })
 
+  it("leaves a new secret of Asterisk's, or none, to a restart", () => {
+    const [first, second] = ['first', 'second'].map((secret) =>
+      load(`asterisk: { sip: { asterisk_password: ${secret} } }`),
+    )
+    if (!first || !second) throw new Error('not loaded')
+    const needed = (running: Config, fresh: Config) => planReload(running, fresh).restartNeeded
+    expect(needed(first, second)).toEqual(['asterisk.sip.asterisk_password'])
+    expect(needed(load(''), first)).toEqual(['asterisk.sip.asterisk_password'])
+    expect(needed(first, first)).toEqual([])
+  })
+
   it('leaves a new HTTP password, or none, to a restart', () => {
     const [without, first, second] = [
       '',

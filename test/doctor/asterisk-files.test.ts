@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { renderAsteriskSide } from '../../src/config/asterisk-side.js'
 import { readSections } from '../../src/doctor/asterisk-files.js'
+import { Secret } from '../../src/config/secret.js'
 import { judgePublications } from '../../src/doctor/checks/asterisk-publications.js'
 
 let folder: string
@@ -58,8 +59,9 @@ describe('the publications', () => {
     resource: 'hintbridge',
     asterisk: { host: '127.0.0.1', port: 5060 },
     listen: { host: '127.0.0.1', port: 5070 },
+    asteriskPassword: new Secret('other'),
   }
-  const right = renderAsteriskSide({ ...sip, password: 'secret' })
+  const right = renderAsteriskSide({ ...sip, password: 'secret', asteriskPassword: 'other' })
   const judge = (text: string): string[] => {
     write('pjsip.conf', text)
     return judgePublications(readSections(folder, 'pjsip.conf'), sip).map(
@@ -69,6 +71,14 @@ describe('the publications', () => {
 
   it('are fine as init writes them', () => {
     expect(judge(right)).toEqual(['ok: pjsip.conf has them for both directions'])
+  })
+
+  it('are fine as they once were, with one secret for both directions', () => {
+    const { resource, listen } = sip
+    write('pjsip.conf', right.replaceAll('hintbridge-outbound', 'hintbridge'))
+    expect(
+      judgePublications(readSections(folder, 'pjsip.conf'), { resource, listen }),
+    ).toMatchObject([{ severity: 'ok' }])
   })
 
   it.each([
@@ -95,6 +105,11 @@ describe('the publications', () => {
       'devicestate_publish = hintbridge-devicestate',
       '',
       'names no outbound-publish for asterisk-devicestate',
+    ],
+    [
+      'outbound_auth = hintbridge-outbound',
+      'outbound_auth = hintbridge',
+      "shows the bridge the auth 'hintbridge', not 'hintbridge-outbound'",
     ],
     ['mailbox_state = yes', 'mailbox_state = no', 'has mailbox_state off'],
   ])("are broken where '%s' is '%s'", (from, to, text) => {

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import {
   judgeEndpoint,
   judgeIdentifiers,
-  judgePassword,
   judgeTransports,
 } from '../../src/doctor/checks/asterisk-endpoint.js'
+import { judgeCount, judgeSecrets } from '../../src/doctor/checks/asterisk-secrets.js'
 import { judgeModules, judgeVersion } from '../../src/doctor/checks/asterisk-modules.js'
 import { judgeRunning, judgeTrial } from '../../src/doctor/checks/asterisk-sip.js'
 import { judgeEntityId, judgeOther } from '../../src/doctor/checks/entity-id.js'
@@ -262,23 +262,71 @@ describe("the bridge's endpoint", () => {
   })
 })
 
-describe('the SIP password', () => {
-  const sip = { resource: 'hintbridge', password: new Secret('right') }
-  const show = (password: string, type = 'userpass'): string =>
-    `     Auth:  hintbridge/hintbridge\n\n ParameterName            : ParameterValue\n ====\n auth_type                : ${type}\n password                 : ${password}\n username                 : hintbridge\n`
+describe('the SIP secrets', () => {
+  const sip = {
+    resource: 'hintbridge',
+    password: new Secret('right-one'),
+    asteriskPassword: new Secret('right-other'),
+  }
+  const show = (password: string, realm: string, type = 'userpass'): string =>
+    `     Auth:  hintbridge/hintbridge\n\n ParameterName            : ParameterValue\n ====\n auth_type                : ${type}\n password                 : ${password}\n realm                    : ${realm}\n username                 : hintbridge\n`
+  const own = show('right-one', 'hintbridge-asterisk')
+  const outbound = show('right-other', 'hintbridge')
+  const nothing = 'Unable to find object hintbridge-outbound.\n'
 
-  it('is fine where both sides have one', () => {
-    expect(judgePassword(show('right'), sip)[0]?.severity).toBe('ok')
+  it('are fine where both sides have them', () => {
+    expect(judgeCount(sip)).toEqual([])
+    expect(judgeSecrets(own, outbound, sip)).toEqual([
+      {
+        check: 'asterisk-secrets',
+        severity: 'ok',
+        text: 'both sides know what the other shows them',
+      },
+    ])
   })
 
-  it('is broken where they differ, and shown by neither', () => {
-    const [finding] = judgePassword(show('wrong-one'), sip)
-    expect(finding?.severity).toBe('broken')
-    expect(JSON.stringify(finding)).not.toMatch(/wrong-one|right/)
+  it.each([
+    [
+      'what the bridge shows',
+      show('wrong', 'hintbridge-asterisk'),
+      outbound,
+      'password than asterisk.sip.password',
+    ],
+    [
+      'what Asterisk shows',
+      own,
+      show('wrong', 'hintbridge'),
+      'password than asterisk.sip.asterisk_password',
+    ],
+    ['the realm of Asterisk', show('right-one', ''), outbound, "realm than 'hintbridge-asterisk'"],
+    ['the realm of the bridge', own, show('right-other', ''), "realm than 'hintbridge'"],
+    ['an older file in Asterisk', own, nothing, 'older than the bridge'],
+  ])('are broken by %s, and shown by no finding', (_, first, second, text) => {
+    const findings = judgeSecrets(first, second, sip)
+    expect(findings).toEqual([
+      expect.objectContaining({
+        severity: 'broken',
+        text: expect.stringContaining(text) as unknown,
+        remedy: expect.stringContaining('hintbridge init --renew-sip; then') as unknown,
+      }),
+    ])
+    expect(JSON.stringify(findings)).not.toMatch(/right-|wrong/)
   })
 
-  it('is not judged where Asterisk has a digest only', () => {
-    expect(judgePassword(show('', 'md5'), sip)[0]?.severity).toBe('note')
+  it('are a warning where one serves both, with the command that mends it', () => {
+    const { resource, password } = sip
+    expect(judgeCount({})).toMatchObject([
+      {
+        severity: 'warning',
+        remedy: expect.stringContaining('hintbridge init --renew-sip') as unknown,
+      },
+    ])
+    const old = show('right-one', '')
+    expect(judgeSecrets(old, nothing, { resource, password })).toMatchObject([{ severity: 'ok' }])
+  })
+
+  it('are not judged where Asterisk has a digest only', () => {
+    expect(judgeSecrets(show('', '', 'md5'), outbound, sip)[0]?.severity).toBe('note')
   })
 })
 

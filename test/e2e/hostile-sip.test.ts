@@ -19,8 +19,7 @@ interface SipSide {
   readonly asterisk: string
   readonly listen: string
   readonly resource: string
-  readonly password?: string
-  readonly password_file?: string
+  readonly asterisk_password_file: string
 }
 
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
@@ -140,7 +139,7 @@ describe('hostile SIP on the loopback', () => {
     b = cluster.member('b')
     const config = parse(readFileSync(a.configFile, 'utf8')) as { asterisk: { sip: SipSide } }
     sip = config.asterisk.sip
-    password = sip.password ?? readFileSync(sip.password_file ?? '', 'utf8').trim()
+    password = readFileSync(sip.asterisk_password_file, 'utf8').trim()
     await a.asterisk.setDevice('Custom:lamp', 'INUSE')
     await b.asterisk.awaitDeviceState('Custom:lamp', 'INUSE')
   })

@@ -62,11 +62,11 @@ describe('a wrong SIP password', () => {
     const { exitCode, bad } = await diagnose(a.configFile)
     expect(exitCode).toBe(2)
     expect(bad).toContainEqual({
-      check: 'asterisk-endpoint',
+      check: 'asterisk-secrets',
       severity: 'broken',
-      text: "the auth 'hintbridge' of Asterisk has another password than asterisk.sip.password: each refuses the other",
+      text: "the auth 'hintbridge' of Asterisk has another password than asterisk.sip.password: what is shown there is refused",
       remedy:
-        "put one password into both: asterisk.sip.password (or its file) and the [hintbridge] of type auth in pjsip_hintbridge.conf; then 'module reload res_pjsip.so res_pjsip_outbound_publish.so' on Asterisk's console, and restart the bridge if its own was the wrong one",
+        "put the same into asterisk.sip.password (or its file) and the [hintbridge] of type auth in pjsip_hintbridge.conf, or have both made anew: hintbridge init --renew-sip; then 'module reload res_pjsip.so res_pjsip_outbound_publish.so res_pjsip_publish_asterisk.so' on Asterisk's console, and restart the bridge",
     })
     expect(JSON.stringify(bad)).not.toContain('mistyped')
     changeSettings(a.configFile, { 'asterisk.console': '/nowhere/asterisk' })
@@ -79,7 +79,7 @@ describe('a wrong SIP password', () => {
       }),
     )
     changeSettings(a.configFile, { 'asterisk.console': a.asterisk.consoleFile })
-    await mend(a, bad.find(({ check }) => check === 'asterisk-endpoint')?.remedy ?? '')
+    await mend(a, bad.find(({ check }) => check === 'asterisk-secrets')?.remedy ?? '')
     expect(await diagnose(a.configFile)).toMatchObject({ exitCode: 0, bad: [] })
   })
 })

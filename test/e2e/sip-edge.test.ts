@@ -6,11 +6,16 @@ import { SipEdge } from '../../src/asterisk/sip/edge.js'
 import { TcpTransport } from '../../src/asterisk/sip/tcp-transport.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
 import { kinds, type Kind, type StateEntry } from '../../src/bridge/state.js'
-import { renderAsteriskSide } from '../../src/config/asterisk-side.js'
+import { realms, renderAsteriskSide } from '../../src/config/asterisk-side.js'
 
 const eid = '02:00:00:00:00:0a'
 const peerEid = '02:00:00:00:00:0b'
-const password = 'e2e-secret'
+const passwords = { password: 'e2e-secret', asteriskPassword: 'of-asterisk' }
+/** The edge with that guess for what one side shows the other, or both. */
+const secretsWith = (guess?: string) => ({
+  toBridge: { realm: realms.bridge, password: guess ?? passwords.asteriskPassword },
+  toAsterisk: { realm: realms.asterisk, password: guess ?? passwords.password },
+})
 
 type Way = 'TCP' | 'UDP'
 
@@ -32,7 +37,7 @@ async function startFixture(way: Way): Promise<void> {
     name: 'a',
     eid,
     sipPort: ends.asterisk.port,
-    hintbridgeConf: renderAsteriskSide({ resource: 'hintbridge', password, ...ends }),
+    hintbridgeConf: renderAsteriskSide({ resource: 'hintbridge', ...passwords, ...ends }),
     hints: { night: 'Custom:night', nobody: 'PJSIP/nobody' },
     isUdpOnly: way === 'UDP',
     modules: ['res_pjsip_history'],
@@ -69,12 +74,12 @@ class Observed {
   way: Way = 'UDP'
   private waiting: (() => void)[] = []
 
-  constructor(options: { password?: string; entityId?: string } = { entityId: eid }) {
+  constructor({ guess, ...options }: { guess?: string; entityId?: string } = { entityId: eid }) {
     const silent = () => undefined
     this.edge = new SipEdge({
       ...ends,
       resource: 'hintbridge',
-      password,
+      secrets: secretsWith(guess),
       stream: new TcpTransport(ends.asterisk),
       onEntityIdLearnt: (learnt) => this.learnt.push(learnt),
       onEntityIdMoved: silent,
@@ -260,7 +265,7 @@ describe.each(['TCP', 'UDP'] as const)('the SIP edge beside Asterisk 22, by %s',
   })
 
   it('with another password fails both ways and says so, and does not wedge Asterisk (rule 6)', async () => {
-    const guessing = await startEdge({ entityId: eid, password: 'guess' })
+    const guessing = await startEdge({ entityId: eid, guess: 'guess' })
     await guessing.found()
     guessing.edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
     const { failure } = await guessing.event('RefreshAnswered')

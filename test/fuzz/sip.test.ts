@@ -7,6 +7,7 @@ import { Framer } from '../../src/asterisk/sip/framer.js'
 import { parseMessage, SipParseError, type SipRequest } from '../../src/asterisk/sip/message.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
 import { deviceStates, isCount, isDeviceState, isName } from '../../src/bridge/state.js'
+import { secrets } from '../asterisk/sip/started-edge.js'
 import {
   deviceBody,
   FakeClock,
@@ -49,7 +50,7 @@ class Target {
   readonly events: AsteriskEvent[] = []
   readonly #framer = new Framer()
   readonly #edge: SipEdge
-  readonly #digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
+  readonly #digest = new DigestClient({ user: 'hintbridge', password: secrets.toBridge.password })
   #serial = 1_000
   /** The entity tag given last, by event package. */
   readonly #tags = { device: '', mailbox: '' }
@@ -61,7 +62,7 @@ class Target {
       asterisk: { host: '127.0.0.1', port: 5060 },
       listen: { host: '127.0.0.1', port: 5070 },
       resource: 'hintbridge',
-      password: 'secret',
+      secrets,
       entityId: ownEid,
       onEntityIdLearnt: ignore,
       onEntityIdMoved: ignore,

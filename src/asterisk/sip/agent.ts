@@ -137,6 +137,11 @@ export class SipAgent {
     }
   }
 
+  /** The own address, once there is one. */
+  get address(): HostPort | undefined {
+    return this.local
+  }
+
   /** Does the peer still have to answer by the connection? An Asterisk that boots takes one, and drops what comes there. */
   get isConnectionUnproven(): boolean {
     return this.connected?.standing === 'unproven'

@@ -1,5 +1,5 @@
 /** Digest authentication, both sides, with qop=auth. Source: RFC 7616, RFC 8760, RFC 3261 section 22. */
-import { hash, randomBytes } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from './clock.js'
 
 /** The wire's name of each algorithm, and OpenSSL's. */
@@ -118,22 +118,32 @@ export class DigestClient {
   private nonceCount = 0
   private prepared: Prepared | undefined
 
+  /** `isAnswerable`: may this side show what it knows to whoever gives that challenge? */
   constructor(
     private readonly credentials: Credentials,
+    private readonly isAnswerable: (challenge: Challenge) => boolean = () => true,
     private readonly makeCnonce = () => randomBytes(8).toString('hex'),
   ) {}
 
   /**
-   * Takes the challenge of a 401 or 407, the first that is understood (RFC 8760 section 2.4).
-   * `undefined`: none is; else whether the server calls the credentials right and only the nonce stale.
+   * Takes the challenge of a 401 or 407: the first that is understood and may be answered (RFC 8760 section 2.4), one for
+   * SHA-256 before one for MD5. `undefined`: none is; else whether the server calls the credentials right and only the nonce
+   * stale.
    */
   take(values: readonly string[]): { readonly isStale: boolean } | undefined {
-    const [challenge] = parseChallenges(values)
+    const answerable = parseChallenges(values).filter((challenge) => this.isAnswerable(challenge))
+    const challenge = answerable.find(({ algorithm }) => algorithm !== 'MD5') ?? answerable[0]
     if (!challenge) return undefined
     this.challenge = challenge
     this.cnonce = this.makeCnonce()
     this.nonceCount = 0
     return challenge
+  }
+
+  /** The realm of challenges none of which may be answered. */
+  strangeRealm(values: readonly string[]): string | undefined {
+    const challenges = parseChallenges(values)
+    return challenges.some(this.isAnswerable) ? undefined : challenges[0]?.realm
   }
 
   forget(): void {
@@ -230,8 +240,9 @@ export class DigestServer {
   ): boolean {
     const algorithm = parseAlgorithm(parameters.get('algorithm'))
     const { user, password, realm } = this.options
-    // The URI is the request's own, whatever the credentials name.
     if (!algorithm || parameters.get('username') !== user) return false
+    // What was said of another resource is not said of this one (RFC 7616 section 3.4.6).
+    if (parameters.get('uri') !== uri) return false
     const input = { user, password, realm, algorithm, method, uri }
     const nonce = parameters.get('nonce') ?? ''
     const qop = parameters.get('qop')
@@ -239,7 +250,18 @@ export class DigestServer {
     const nc = parameters.get('nc') ?? ''
     const cnonce = parameters.get('cnonce') ?? ''
     const expected = digestResponse({ ...input, nonce, qop: qop ? { nc, cnonce } : undefined })
-    return parameters.get('response')?.toLowerCase() === expected
+    return isSame(parameters.get('response')?.toLowerCase() ?? '', expected)
+  }
+
+  /** Was this nonce given here? Then no challenge of another side can be meant by it. */
+  hasGiven(nonce: string): boolean {
+    return this.nonces.has(nonce)
+  }
+
+  /** No credentials for a nonce of before are taken any more. */
+  forget(): void {
+    this.nonces.clear()
+    this.wrong.clear()
   }
 
   /** Is the nonce one of ours, young, and its nc higher than any before? Without qop it serves once. */
@@ -267,6 +289,16 @@ export class DigestServer {
       })
     return { type: 'challenged', values, isWrong }
   }
+}
+
+/** Compares in a time that does not tell how much is right. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(digestOf(one), digestOf(other))
+}
+
+/** Of equal length, whatever is compared. */
+function digestOf(text: string): Buffer {
+  return hash('sha256', text, 'buffer')
 }
 
 function dropOldest(

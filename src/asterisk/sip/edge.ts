@@ -6,16 +6,25 @@ import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
+import type { Challenge } from './digest.js'
 import { EntityIdQuest } from './entity-id-quest.js'
 import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
 import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
 import { bracketed, type HostPort, type SipResponse } from './message.js'
+import { OwnUri } from './own-uri.js'
 import { Publication, type OnPublished, type OutgoingRequest } from './publication.js'
 import { tellRefusal } from './refusals.js'
 import type { StreamTransport } from './tcp-transport.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
+
+export interface SipSecrets {
+  /** What Asterisk shows the bridge, in which realm. */
+  readonly toBridge: { readonly realm: string; readonly password: string }
+  /** What the bridge shows Asterisk: in that realm only, or, without one, in any but the bridge's own. */
+  readonly toAsterisk: { readonly realm?: string; readonly password: string }
+}
 
 export interface SipEdgeOptions {
   /** Where Asterisk listens, and sends from. */
@@ -24,8 +33,8 @@ export interface SipEdgeOptions {
   readonly listen: HostPort
   /** User part of the request URI, endpoint, auth user and publication name, on both sides. */
   readonly resource: string
-  /** Of that auth user, in both directions. */
-  readonly password: string
+  /** What the two sides show each other as that auth user. */
+  readonly secrets: SipSecrets
   /** The PBX's own EID; learnt from Asterisk where absent. */
   readonly entityId?: EntityId
   /** That EID is configured, and so never given up for another. */
@@ -76,6 +85,7 @@ export class SipEdge {
   private readonly uri: string
   private readonly agent: SipAgent
   private readonly liveness: Liveness
+  private readonly inbound: Inbound
   private readonly identity: Identity
   private readonly publications = new Map<string, Publication>()
   private readonly pingCallId = randomBytes(12).toString('hex')
@@ -109,10 +119,11 @@ export class SipEdge {
       health,
       log,
     })
-    const inbound = new Inbound({
+    this.inbound = new Inbound({
       clock,
       resource,
-      password: options.password,
+      secret: options.secrets.toBridge,
+      ownUri: new OwnUri({ resource, listen, asterisk, bound: () => this.agent.address }),
       identity,
       foreign: this.foreign,
       post,
@@ -138,7 +149,7 @@ export class SipEdge {
       ping: () => this.nextPing(),
       onConnected: () => this.tellWay('TCP'),
       onDisconnected: (reason) => this.tellWay('UDP', { reason }),
-      answer: (request) => inbound.answer(request),
+      answer: (request) => this.inbound.answer(request),
       onHeard: () => this.liveness.heard(),
       onUnreachable: (reason) => this.liveness.refused(reason),
       onMalformed: (reason) => {
@@ -233,11 +244,12 @@ export class SipEdge {
     const key = `${use}/${kind}`
     let publication = this.publications.get(key)
     if (!publication) {
-      const { resource: user, password } = this.options
+      const { resource: user, secrets } = this.options
       publication = new Publication(eventPackages[kind], {
         clock: this.clock,
         uri: this.uri,
-        credentials: { user, password },
+        credentials: { user, password: secrets.toAsterisk.password },
+        isAnswerable: (challenge) => this.isAsterisks(challenge),
         // A state that an injection gives may be another by then.
         isPatient: use === 'control',
         send: (request, onOutcome) => this.agent.request(request, onOutcome),
@@ -248,6 +260,13 @@ export class SipEdge {
       if (use === 'control') tellRefusal(this.options.health, failure)
       onEnd(failure)
     })
+  }
+
+  /** Whoever took Asterisk's port would have the bridge answer its own challenge, and show that answer to it. */
+  private isAsterisks({ realm, nonce }: Challenge): boolean {
+    const { toBridge, toAsterisk } = this.options.secrets
+    if (realm === toBridge.realm || this.inbound.hasGiven(nonce)) return false
+    return toAsterisk.realm === undefined || realm === toAsterisk.realm
   }
 
   private ping(): void {

@@ -9,6 +9,7 @@ import { DigestServer } from './digest.js'
 import type { ForeignEntityId } from './foreign-entity-id.js'
 import type { Identity } from './identity.js'
 import type { Answer, SipRequest } from './message.js'
+import type { OwnUri } from './own-uri.js'
 
 /** The part of a pino logger that the edge uses. */
 export interface EdgeLog {
@@ -28,7 +29,9 @@ export type Count = (
 export interface InboundPorts {
   readonly clock: Clock
   readonly resource: string
-  readonly password: string
+  /** What Asterisk is to show, in which realm. */
+  readonly secret: { readonly realm: string; readonly password: string }
+  readonly ownUri: OwnUri
   readonly identity: Identity
   readonly foreign: Pick<ForeignEntityId, 'heardForeign' | 'heardOwn'>
   readonly post: (event: AsteriskEvent) => void
@@ -54,14 +57,19 @@ export class Inbound {
   private toldMs = -Infinity
 
   constructor(private readonly ports: InboundPorts) {
-    const { clock, resource, password } = ports
+    const { clock, resource, secret } = ports
     this.ownDevice = `PJSIP/${resource}`
-    this.digest = new DigestServer({ realm: 'hintbridge', user: resource, password, clock })
+    this.digest = new DigestServer({ ...secret, user: resource, clock })
     this.compositor = new Compositor({
       clock,
       events: [...packages.keys()],
       receive: (event, body) => this.receive(event, body),
     })
+  }
+
+  /** Was that nonce given to Asterisk? Nobody who challenges the bridge can have it but from there. */
+  hasGiven(nonce: string): boolean {
+    return this.digest.hasGiven(nonce)
   }
 
   /** Answers one request that is no retransmission. */
@@ -89,9 +97,10 @@ export class Inbound {
   }
 
   private publish(request: SipRequest): Answer | Refusal {
+    // First, for what another resource is asked is nothing to give a nonce for.
+    if (!this.ports.ownUri.names(request.uri)) return refusal(404, 'uri')
     return (
       (this.compositor.isProven(request) ? undefined : this.checkCredentials(request)) ??
-      this.checkResource(request) ??
       this.compositor.publish(request)
     )
   }
@@ -103,11 +112,6 @@ export class Inbound {
     if (verdict.type === 'refused') return refusal(403, 'credentials')
     const fields = verdict.values.map((value) => ['WWW-Authenticate', value] as const)
     return verdict.isWrong ? refusal(401, 'credentials', ...fields) : { status: 401, fields }
-  }
-
-  private checkResource({ uri }: SipRequest): Refusal | undefined {
-    const user = /^sips?:([^@;?]+)@/i.exec(uri)?.[1]
-    return user === this.ports.resource ? undefined : refusal(404, 'resource')
   }
 
   private receive(event: string, text: string): Answer | Refusal {
@@ -156,8 +160,9 @@ export class Inbound {
 
 /** What the administrator can do about a refusal. */
 const remedies: Readonly<Record<string, string>> = {
-  credentials: 'give asterisk.sip and the auth of pjsip_hintbridge.conf the same password',
-  resource: 'give asterisk.sip.resource and server_uri of pjsip_hintbridge.conf the same name',
+  credentials:
+    "give asterisk.sip and the outbound_auth of pjsip_hintbridge.conf the same password: 'hintbridge init --renew-sip' does",
+  uri: 'give server_uri of pjsip_hintbridge.conf the name asterisk.sip.resource and the address asterisk.sip.listen',
   'foreign-eid': 'give asterisk.eid and entityid of asterisk.conf the same EID, or leave both out',
 }
 

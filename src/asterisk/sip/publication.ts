@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Failure } from '../../bridge/events.js'
 import type { Clock, Timer } from './clock.js'
-import { DigestClient, type Credentials } from './digest.js'
+import { DigestClient, type Challenge, type Credentials } from './digest.js'
 import type { HeaderField, SipResponse } from './message.js'
 import { t1Ms, t2Ms, type Outcome } from './transaction.js'
 
@@ -21,6 +21,8 @@ export interface PublicationPorts {
   /** The request URI, which digest covers. */
   readonly uri: string
   readonly credentials: Credentials
+  /** Can a challenge be Asterisk's? No other is answered. */
+  readonly isAnswerable?: (challenge: Challenge) => boolean
   /** Is what Asterisk refuses for now to be sent again, as who publishes has nothing newer to send? */
   readonly isPatient?: boolean
   readonly send: (request: OutgoingRequest, onEnd: (outcome: Outcome) => void) => void
@@ -81,7 +83,7 @@ export class Publication {
     private readonly event: string,
     private readonly ports: PublicationPorts,
   ) {
-    this.digest = new DigestClient(ports.credentials)
+    this.digest = new DigestClient(ports.credentials, ports.isAnswerable)
   }
 
   /** Sends the body when those before it are answered. */
@@ -199,7 +201,7 @@ export class Publication {
 
   /** What RFC 3903 section 4 and RFC 3261 section 22 say can be mended is sent again; the rest is a failure. */
   private mend(job: Job, response: SipResponse): void {
-    const failure = failureOf(response)
+    const failure = this.failureOf(response)
     if (job.attempts >= maxAttempts) {
       this.end(job, failure)
     } else if (response.status === 412 && this.entityTag !== undefined) {
@@ -243,6 +245,14 @@ export class Publication {
     if (job) this.end(job, failure)
   }
 
+  private failureOf(response: SipResponse): Failure {
+    const failure = failureOf(response)
+    const realm = this.digest.strangeRealm(challengesOf(response))
+    if (realm === undefined) return failure
+    const reason = `Asterisk asks for a password of the realm '${realm}', in which the bridge shows none`
+    return { condition: strangeRealm, reason, isTemporary: false }
+  }
+
   /** Takes Min-Expires, if that is more than was asked for. */
   private lengthen({ headers }: SipResponse): boolean {
     const text = headers.get('min-expires') ?? ''
@@ -253,18 +263,25 @@ export class Publication {
   }
 
   /** Is it worth answering the challenge: is it the first for this job, or is only the nonce stale? */
-  private answer(job: Job, { status, headers }: SipResponse): boolean {
-    const name = status === 401 ? 'www-authenticate' : 'proxy-authenticate'
-    const challenge = this.digest.take(headers.all(name))
+  private answer(job: Job, response: SipResponse): boolean {
+    const challenge = this.digest.take(challengesOf(response))
     if (!challenge || (job.hasAnswered && !challenge.isStale)) return false
     job.hasAnswered = true
     return true
   }
 }
 
+/** The challenges of a 401 or 407. */
+function challengesOf({ status, headers }: SipResponse): string[] {
+  return headers.all(status === 401 ? 'www-authenticate' : 'proxy-authenticate')
+}
+
 function ignore(): void {
   // A failed refresh needs no care: the publication lapses, and the next body creates it again.
 }
+
+/** The condition of a challenge that cannot be Asterisk's. */
+export const strangeRealm = 'realm'
 
 function temporary(condition: string, reason: string): Failure {
   return { condition, reason, isTemporary: true }
@@ -285,7 +302,7 @@ export function failureOf(response: SipResponse): Failure {
 }
 
 const remedies: Readonly<Record<number, string>> = {
-  401: 'check that asterisk.sip.password is the one in pjsip_hintbridge.conf',
+  401: 'check that asterisk.sip.password is the one of the endpoint in pjsip_hintbridge.conf',
   403: 'check the acl and inbound-publication of pjsip_hintbridge.conf',
   404: 'no inbound-publication of that name: is pjsip_hintbridge.conf included in pjsip.conf?',
   489: 'load res_pjsip_pubsub.so and res_pjsip_publish_asterisk.so',

@@ -3,6 +3,8 @@ import { parseBareJid, proposeTrust } from '../../config/jid.js'
 import { defaults } from '../../config/schema.js'
 import { defaultConfigFile } from '../config-option.js'
 
+export const defaultAsteriskConf = '/etc/asterisk/pjsip_hintbridge.conf'
+
 /**
  * What `init` must know, by the name of the option that gives it, in the order in which it is asked: first the files, so that
  * who must not replace them has typed nothing yet.
@@ -39,7 +41,7 @@ export const questions: Readonly<Record<QuestionKey, Question>> = {
   config: { text: 'Configuration file to write', proposal: () => defaultConfigFile },
   'asterisk-conf': {
     text: 'File to write for Asterisk',
-    proposal: () => '/etc/asterisk/pjsip_hintbridge.conf',
+    proposal: () => defaultAsteriskConf,
   },
   jid: {
     text: "The bridge's own XMPP account (bare JID)",

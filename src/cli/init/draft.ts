@@ -28,6 +28,7 @@ export function draftConfig(given: GivenOptions, known: Partial<Answers>): Confi
     listen: answers.listen,
     resource: answers.resource,
     sipPasswordFile: secretFile(answers.config, 'sip'),
+    asteriskPasswordFile: secretFile(answers.config, 'sip-asterisk'),
     http: answers.http,
   }
 }
@@ -45,8 +46,9 @@ export function complaintsAbout(
   xmppPassword = 'not known yet',
 ): string[] {
   const environment = {
-    [passwordVariables.xmpp]: xmppPassword,
-    [passwordVariables['asterisk.sip']]: 'not made yet',
+    [passwordVariables['xmpp.password']]: xmppPassword,
+    [passwordVariables['asterisk.sip.password']]: 'not made yet',
+    [passwordVariables['asterisk.sip.asterisk_password']]: 'nor this one',
   }
   try {
     parseConfig(renderConfig(config), { environment })

@@ -24,7 +24,7 @@ export function readXmppPassword({
   environment,
 }: Pick<InitOptions, 'given' | 'environment'>): string | undefined {
   const file = given['xmpp-password-file']
-  if (file === undefined) return environment[passwordVariables.xmpp] || undefined
+  if (file === undefined) return environment[passwordVariables['xmpp.password']] || undefined
   const password = withoutLineEnd(readGiven('xmpp-password-file', file))
   if (password !== '') return password
   throw new Error(
@@ -32,7 +32,7 @@ export function readXmppPassword({
   )
 }
 
-export const passwordNeeded = `the password of the XMPP account is needed: --xmpp-password-file FILE, or ${passwordVariables.xmpp} in the environment`
+export const passwordNeeded = `the password of the XMPP account is needed: --xmpp-password-file FILE, or ${passwordVariables['xmpp.password']} in the environment`
 
 /** Asks until there is a password that nothing speaks against; throws an Error where nobody can be asked. */
 export async function askXmppPassword(
@@ -59,7 +59,12 @@ export interface SipPassword {
 export function findSipPassword(file: string, mayKeep: boolean): SipPassword {
   const held = mayKeep ? readIfThere(file) : ''
   const isKept = held !== '' && !/\p{Cc}/u.test(held)
-  return { password: isKept ? held : randomBytes(24).toString('base64url'), isKept }
+  return { password: isKept ? held : makeSecret(), isKept }
+}
+
+/** 192 random bits as 32 characters that no configuration file takes for anything else. */
+export function makeSecret(): string {
+  return randomBytes(24).toString('base64url')
 }
 
 function readIfThere(file: string): string {

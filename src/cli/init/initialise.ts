@@ -37,15 +37,17 @@ export async function initialise(options: InitOptions): Promise<void> {
   const xmppPassword =
     readXmppPassword(options) ??
     (await askXmppPassword(options, answers.jid, (password) =>
-      complaintsAbout(passwordVariables.xmpp, draftConfig(given, answers), password),
+      complaintsAbout(passwordVariables['xmpp.password'], draftConfig(given, answers), password),
     ))
   const mayKeep = agreed.has('force', 'config', answers.config)
   const sip = findSipPassword(secretFile(answers.config, 'sip'), mayKeep)
-  const files = planFiles(given, answers, agreed, xmppPassword, sip.password)
+  const asterisk = findSipPassword(secretFile(answers.config, 'sip-asterisk'), mayKeep)
+  const passwords = { xmpp: xmppPassword, sip: sip.password, asterisk: asterisk.password }
+  const files = planFiles(given, answers, agreed, passwords)
   const isReplaced = files.some(({ path }) => options.isPresent(path))
   writeFiles(files)
   report(options, answers, files)
-  if (sip.isKept) print(`The SIP secret that was there is kept.`)
+  if (sip.isKept && asterisk.isKept) print(`The SIP secrets that were there are kept.`)
   if (isReplaced) print(`A bridge that runs with these files must be restarted.`)
 }
 
@@ -57,8 +59,7 @@ function planFiles(
   given: GivenOptions,
   answers: Answers,
   agreed: Agreements,
-  xmppPassword: string,
-  sipPassword: string,
+  passwords: Readonly<Record<'xmpp' | 'sip' | 'asterisk', string>>,
 ): PlannedFile[] {
   const addresses = ['asterisk', 'listen'] as const
   const isSipInsecure = addresses.some((key) => agreed.has('insecure-sip', key, answers[key]))
@@ -66,8 +67,9 @@ function planFiles(
   // What init writes must load: the same checks as `run` makes have the last word.
   const { sip } = parseConfig(renderConfig(draft), {
     environment: {
-      [passwordVariables.xmpp]: xmppPassword,
-      [passwordVariables['asterisk.sip']]: sipPassword,
+      [passwordVariables['xmpp.password']]: passwords.xmpp,
+      [passwordVariables['asterisk.sip.password']]: passwords.sip,
+      [passwordVariables['asterisk.sip.asterisk_password']]: passwords.asterisk,
     },
   }).config.asterisk
   const {
@@ -75,24 +77,30 @@ function planFiles(
     xmppPassword: secret,
     ca,
     sipPassword: sipSecret,
+    asteriskPassword: asteriskSecret,
   } = bridgeTargets(given, answers.config)
   const isCopied = given.ca !== undefined && { caFile: authorityFile(answers.config) }
   return [
     { ...config, text: renderConfig({ ...draft, ...isCopied }) },
-    ...(secret === undefined ? [] : [{ ...secret, text: `${xmppPassword}\n` }]),
+    ...(secret === undefined ? [] : [{ ...secret, text: `${passwords.xmpp}\n` }]),
     ...(ca === undefined || given.ca === undefined
       ? []
       : [{ ...ca, text: readGiven('ca', given.ca) }]),
-    { ...sipSecret, text: `${sipPassword}\n` },
+    { ...sipSecret, text: `${passwords.sip}\n` },
+    { ...asteriskSecret, text: `${passwords.asterisk}\n` },
     {
       ...asteriskTarget(answers['asterisk-conf']),
-      text: renderAsteriskSide({ ...sip, password: sipPassword }),
+      text: renderAsteriskSide({
+        ...sip,
+        password: passwords.sip,
+        asteriskPassword: passwords.asterisk,
+      }),
     },
   ]
 }
 
 /** `pjsip reload` is an alias that not every Asterisk has; these are the modules whose settings the file holds. */
-const reload =
+export const reload =
   'module reload res_pjsip.so res_pjsip_outbound_publish.so res_pjsip_publish_asterisk.so'
 
 /** Says what was written and what is left to do. */

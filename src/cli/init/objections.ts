@@ -97,7 +97,13 @@ export function findWrongOptions(options: InitOptions): string[] {
     const password = readXmppPassword(options)
     const source = given['xmpp-password-file'] && '--xmpp-password-file'
     if (password !== undefined)
-      problems.push(...about(passwordVariables.xmpp, source ?? passwordVariables.xmpp, password))
+      problems.push(
+        ...about(
+          passwordVariables['xmpp.password'],
+          source ?? passwordVariables['xmpp.password'],
+          password,
+        ),
+      )
     else if (terminal === undefined) problems.push(passwordNeeded)
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))

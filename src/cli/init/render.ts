@@ -19,6 +19,7 @@ export interface ConfigText {
   readonly isSipInsecure?: boolean
   readonly resource: string
   readonly sipPasswordFile: string
+  readonly asteriskPasswordFile: string
   readonly http: string
 }
 
@@ -50,7 +51,8 @@ ${
     listen: ${scalar(text.listen)} # where Asterisk publishes to
     # transport: tcp # where Asterisk has a TCP transport on that address too: 'States by TCP' in docs/operations.md
     resource: ${scalar(text.resource)} # the bridge's name in pjsip_hintbridge.conf
-    password_file: ${scalar(text.sipPasswordFile)}
+    password_file: ${scalar(text.sipPasswordFile)} # what the bridge shows Asterisk
+    asterisk_password_file: ${scalar(text.asteriskPasswordFile)} # what Asterisk shows the bridge
 ${text.isSipInsecure === true ? '    insecure: true # SIP may leave the loopback, where nothing is encrypted\n' : ''}
 http:
   listen: ${scalar(text.http)} # the status page, /metrics, /health, /ready

@@ -8,6 +8,8 @@ export interface Target {
   readonly mode: number
   /** Must the folder be there already, and does the file belong to whom the folder does (Asterisk's)? */
   readonly belongsToFolder: boolean
+  /** Where it is not there yet: whom it belongs to, and whether a group reads it, is as with this one, if that is there. */
+  readonly like?: string
 }
 
 /** The files of the bridge: a secret or an authority that lies where it belongs is none. */
@@ -16,6 +18,7 @@ export type BridgeTargets = {
   readonly xmppPassword?: Target
   readonly ca?: Target
   readonly sipPassword: Target
+  readonly asteriskPassword: Target
 }
 
 export function bridgeTargets(given: GivenOptions, configFile: string): BridgeTargets {
@@ -29,6 +32,10 @@ export function bridgeTargets(given: GivenOptions, configFile: string): BridgeTa
     }),
     ...(given.ca !== undefined && !isSameFile(given.ca, caFile) && { ca: own(caFile, 0o644) }),
     sipPassword: own(secretFile(configFile, 'sip'), 0o600),
+    asteriskPassword: {
+      ...own(secretFile(configFile, 'sip-asterisk'), 0o600),
+      like: secretFile(configFile, 'sip'),
+    },
   }
 }
 
@@ -41,7 +48,7 @@ export function authorityFile(configFile: string): string {
   return besideConfig(configFile, 'ca.pem')
 }
 
-export function secretFile(configFile: string, name: 'xmpp' | 'sip'): string {
+export function secretFile(configFile: string, name: 'xmpp' | 'sip' | 'sip-asterisk'): string {
   return besideConfig(configFile, `${name}.secret`)
 }
 

@@ -38,6 +38,7 @@ function stageFile({
   text,
   mode,
   belongsToFolder,
+  like = path,
 }: PlannedFile & { stage: string }): void {
   const folder = dirname(stage)
   if (!belongsToFolder) mkdirSync(folder, { recursive: true, mode: 0o755 })
@@ -46,7 +47,8 @@ function stageFile({
   const descriptor = openSync(stage, 'wx', mode)
   try {
     writeFileSync(descriptor, text)
-    const replaced = statSync(path, { throwIfNoEntry: false })
+    const replaced =
+      statSync(path, { throwIfNoEntry: false }) ?? statSync(like, { throwIfNoEntry: false })
     const owner = replaced ?? (belongsToFolder ? statSync(folder) : undefined)
     if (owner !== undefined && process.getuid?.() === 0) giveTo(owner, descriptor, path)
     fchmodSync(descriptor, mode | ((replaced?.mode ?? 0) & groupReads)) // whatever the umask took away

@@ -7,7 +7,7 @@ import { askOwnConsole } from '../own-console.js'
 
 const findings = new Findings('asterisk-endpoint')
 
-/** Does Asterisk listen where it should, know the bridge's endpoint and its password, and let no `identify` take it away? */
+/** Does Asterisk listen where it should, know the bridge's endpoint, and let no `identify` take it away? */
 export const asteriskEndpointCheck: Check = {
   name: 'asterisk-endpoint',
   async run(context) {
@@ -17,7 +17,6 @@ export const asteriskEndpointCheck: Check = {
     return [
       ...judgeTransports(await ask('pjsip show transports'), sip),
       judgeEndpoint(await ask(`pjsip show endpoint ${resource}`), resource),
-      ...judgePassword(await ask(`pjsip show auth ${resource}`), sip),
       ...judgeIdentifiers(
         await ask('pjsip show settings'),
         await ask('pjsip show identifies'),
@@ -111,32 +110,6 @@ export function judgeEndpoint(output: string, resource: string): Finding {
   return findings.ok(`Asterisk knows the endpoint '${resource}', which can place no call`)
 }
 
-/** The findings on `pjsip show auth RESOURCE`: both sides must have one password, which is never shown. */
-export function judgePassword(
-  output: string,
-  { resource, password }: Pick<SipConfig, 'resource' | 'password'>,
-): Finding[] {
-  const settings = settingsOf(output)
-  // That there is no endpoint either has been told.
-  if (settings.size === 0) return []
-  if ((settings.get('auth_type') ?? 'userpass') !== 'userpass') {
-    return [
-      findings.note(`the password of '${resource}' could not be checked: Asterisk has a digest`),
-    ]
-  }
-  const isSame = settings.get('password') === password.reveal().trim()
-  if (isSame && settings.get('username') === resource) {
-    return [findings.ok('both sides have one SIP password')]
-  }
-  const wrong = isSame ? `user name than '${resource}'` : 'password than asterisk.sip.password'
-  return [
-    findings.broken(
-      `the auth '${resource}' of Asterisk has another ${wrong}: each refuses the other`,
-      `put one password into both: asterisk.sip.password (or its file) and the [${resource}] of type auth in pjsip_hintbridge.conf; then 'module reload res_pjsip.so res_pjsip_outbound_publish.so' on Asterisk's console, and restart the bridge if its own was the wrong one`,
-    ),
-  ]
-}
-
 /** The findings on `pjsip show settings` and `pjsip show identifies`. */
 export function judgeIdentifiers(
   settings: string,
@@ -205,7 +178,7 @@ function prefixOf(mask: string, version: number): number {
 }
 
 /** The table `ParameterName : ParameterValue` of a `pjsip show`; empty where the object is not there. */
-function settingsOf(output: string): Map<string, string> {
+export function settingsOf(output: string): Map<string, string> {
   return new Map(
     [...output.matchAll(/^ ([a-z0-9_]+) *: (.*)$/gm)].map(([, key = '', value = '']) => [
       key,

@@ -1,3 +1,4 @@
+import { outboundAuthOf } from '../../config/asterisk-side.js'
 import type { SipConfig } from '../../config/config.js'
 import { formatHostPort } from '../../config/host-port.js'
 import { readSections, type Section } from '../asterisk-files.js'
@@ -27,13 +28,12 @@ function read(folder: string): Section[] {
 }
 
 const findings = new Findings('asterisk-publications')
+type Side = Pick<SipConfig, 'resource' | 'listen' | 'asteriskPassword'>
+
 const events = ['asterisk-devicestate', 'asterisk-mwi'] as const
 
 /** The findings on the sections of pjsip.conf and what it includes. */
-export function judgePublications(
-  sections: readonly Section[],
-  sip: Pick<SipConfig, 'resource' | 'listen'>,
-): Finding[] {
+export function judgePublications(sections: readonly Section[], sip: Side): Finding[] {
   const { resource } = sip
   const ofType = (type: string): Section[] =>
     sections.filter(({ settings }) => settings.get('type') === type)
@@ -52,8 +52,10 @@ function judgeOutbound(
   event: (typeof events)[number],
   outbound: readonly Section[],
   handler: Section | undefined,
-  { resource, listen }: Pick<SipConfig, 'resource' | 'listen'>,
+  { resource, listen, asteriskPassword }: Side,
 ): Finding[] {
+  // An older configuration has one secret for both directions.
+  const expectedAuth = asteriskPassword === undefined ? resource : outboundAuthOf(resource)
   const uri = `sip:${resource}@${formatHostPort(listen)}`
   const present = outbound.filter(({ settings }) => settings.get('event') === event)
   const ours = present.filter(({ settings }) => settings.get('server_uri') === uri)
@@ -64,6 +66,16 @@ function judgeOutbound(
         ? `pjsip.conf has no outbound-publish for ${event}: Asterisk tells the bridge nothing`
         : `the outbound-publish for ${event} goes to ${elsewhere.join(', ')}, and the bridge listens as ${uri}`
     return [findings.broken(text, includeFile)]
+  }
+  const auth = ours.find(({ settings }) => settings.get('outbound_auth') !== expectedAuth)
+  if (auth !== undefined) {
+    const shown = auth.settings.get('outbound_auth') ?? 'none'
+    return [
+      findings.broken(
+        `the outbound-publish for ${event} shows the bridge the auth '${shown}', not '${expectedAuth}'`,
+        includeFile,
+      ),
+    ]
   }
   const key = event === 'asterisk-mwi' ? 'mailboxstate_publish' : 'devicestate_publish'
   const named = handler?.settings.get(key)

@@ -1,3 +1,4 @@
+import { oneSecretKey } from '../../config/one-secret.js'
 import type { MemberView, OverviewAnswer, ProblemView } from '../../observe/api.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
@@ -30,6 +31,9 @@ const areas: Readonly<Record<string, string>> = {
 /** The problem that the check `login` tells, with what its own logins came to. */
 export const streamKey = 'stream'
 
+/** What a check of its own tells, with more than the bridge knows. */
+const toldByOthers: ReadonlySet<string> = new Set([streamKey, oneSecretKey])
+
 /** The findings on what a running bridge says of itself; `undefined` where none runs. */
 export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
   if (overview === undefined) {
@@ -42,7 +46,7 @@ export function judgeBridge(overview: OverviewAnswer | undefined): Finding[] {
   return [
     ...(self.phase === 'leaving' ? [] : [state]),
     ...members.flatMap(judgePeer),
-    ...problems.filter(({ key }) => key !== streamKey).map(judgeProblem),
+    ...problems.filter(({ key }) => !toldByOthers.has(key)).map(judgeProblem),
   ]
 }
 

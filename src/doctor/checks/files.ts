@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
+import { passwordSettings } from '../../config/secrets.js'
 import { at, textAt } from '../../config/tree.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings, Unchecked } from '../finding.js'
@@ -38,14 +39,13 @@ export const filesCheck = (configFile: string): Check => ({
 async function readFacts(configFile: string): Promise<FileFacts[]> {
   const folder = dirname(configFile)
   const tree: unknown = parse(await readFile(configFile, 'utf8'))
-  const sections = ['xmpp', 'asterisk.sip', 'http']
   const named = (settings: readonly string[]): string[] =>
     settings
       .map((setting) => textAt(tree, setting))
       .filter((file) => file !== undefined)
       .map((file) => resolve(folder, file))
-  const hasPassword = sections.some((section) => at(tree, `${section}.password`) !== undefined)
-  const secrets = named(sections.map((section) => `${section}.password_file`))
+  const hasPassword = passwordSettings.some((setting) => at(tree, setting) !== undefined)
+  const secrets = named(passwordSettings.map((setting) => `${setting}_file`))
   const facts = await Promise.all([
     factsOf(folder, false),
     factsOf(configFile, hasPassword),

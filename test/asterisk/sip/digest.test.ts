@@ -82,7 +82,7 @@ describe('the challenged side', () => {
   const credentials = { user: 'hintbridge', password: 'secret' }
 
   it('answers with one nonce and a rising nc, until another challenge comes', () => {
-    const client = new DigestClient(credentials, () => 'c')
+    const client = new DigestClient(credentials, undefined, () => 'c')
     expect(client.authorize('PUBLISH', 'sip:a@b')).toBeUndefined()
     client.take(['Digest realm="asterisk",nonce="1/f",opaque="o",algorithm=MD5,qop="auth"'])
     const nc = () => parseDigest(client.authorize('PUBLISH', 'sip:a@b') ?? '')?.get('nc')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DigestClient } from '../../../src/asterisk/sip/digest.js'
-import { startEdge as start, uri } from './started-edge.js'
+import { secrets, startEdge as start, uri } from './started-edge.js'
 import {
   deviceBody,
   mailboxBody,
@@ -278,11 +278,101 @@ describe('a PUBLISH of Asterisk', () => {
     expect(publish({ body: deviceBody('PJSIP/1'), fields }).status).toBe(200)
   })
 
-  it('for another resource is refused, after the credentials', async () => {
-    const { publish, counts } = await start()
-    const elsewhere = { uri: 'sip:other@127.0.0.1:5070', body: deviceBody('PJSIP/1') }
-    expect(publish(elsewhere).status).toBe(404)
-    expect(counts).toEqual(['refused_publishes resource'])
+  it.each([
+    ['another resource', 'sip:other@127.0.0.1:5070'],
+    ['another port', 'sip:hintbridge@127.0.0.1:5071'],
+    ['the default port', 'sip:hintbridge@127.0.0.1'],
+    ['another host', 'sip:hintbridge@127.0.0.2:5070'],
+    ["Asterisk's own address", 'sip:hintbridge@127.0.0.1:5060'],
+    ['no resource', 'sip:127.0.0.1:5070'],
+    ['another scheme', 'tel:hintbridge@127.0.0.1:5070'],
+  ])('for %s is refused, with credentials or without', async (_, elsewhere) => {
+    const { publish, answerTo, counts } = await start()
+    const request = { uri: elsewhere, body: deviceBody('PJSIP/1') }
+    expect(answerTo(publishOf(request)).status).toBe(404)
+    expect(publish({ body: deviceBody('PJSIP/1') }).status).toBe(200)
+    expect(publish(request).status).toBe(404)
+    expect(counts).toEqual(['refused_publishes uri', 'refused_publishes uri'])
+  })
+
+  it.each([
+    ['localhost', { host: '127.0.0.1', port: 5070 }, 'sip:hintbridge@LOCALHOST:5070'],
+    [
+      'a parameter',
+      { host: '127.0.0.1', port: 5070 },
+      'sip:hintbridge@127.0.0.1:5070;transport=udp',
+    ],
+    ['a name', { host: 'localhost', port: 5070 }, 'sip:hintbridge@127.0.0.1:5070'],
+    ['all addresses', { host: '0.0.0.0', port: 5070 }, 'sip:hintbridge@pbx.example.org:5070'],
+    ['IPv6', { host: '::1', port: 5070 }, 'sip:hintbridge@[0:0::1]:5070'],
+    ['the default port', { host: '127.0.0.1', port: 5060 }, 'sip:hintbridge@127.0.0.1'],
+  ])('that calls this side by %s is taken', async (_, listen, uri) => {
+    const asterisk = { host: '127.0.0.1', port: 5061 }
+    const { publish } = await start({
+      entityId: ownEid,
+      listen,
+      asterisk,
+      allowNonLoopback: true,
+    })
+    expect(publish({ uri, body: deviceBody('PJSIP/1') }).status).toBe(200)
+  })
+
+  it('with credentials that were made for another resource is not taken', async () => {
+    const { answerTo } = await start()
+    const request = { body: deviceBody('PJSIP/1') }
+    const challenge = answerTo(publishOf(request)).headers.all('www-authenticate')
+    const digest = new DigestClient({ user: 'hintbridge', password: secrets.toBridge.password })
+    digest.take(challenge)
+    const other = digest.authorize('PUBLISH', 'sip:hintbridge@127.0.0.1:5060') ?? ''
+    expect(answerTo(publishOf({ ...request, fields: [`Authorization: ${other}`] })).status).toBe(
+      401,
+    )
+  })
+})
+
+describe('a challenge', () => {
+  const challenge = (realm: string, nonce = 'n') =>
+    `WWW-Authenticate: Digest realm="${realm}",nonce="${nonce}",algorithm=MD5,qop="auth"`
+  const oneSecret = { ...secrets, toAsterisk: { password: secrets.toBridge.password } }
+
+  /** The PUBLISH that comes after a challenge to the first, if one does. */
+  async function answerTo(header: (given: string) => string, options: object = {}) {
+    const { edge, wire, hello, problems, answerTo } = await start({ entityId: ownEid, ...options })
+    hello()
+    const given = answerTo(publishOf({ body: deviceBody('PJSIP/1') })).headers.get(
+      'www-authenticate',
+    )
+    edge.perform({ to: 'asterisk', do: 'refresh', kind: 'device_state', token: 1 })
+    wire.answer(wire.takePublish(), 401, header(/nonce="(\w+)"/.exec(given ?? '')?.[1] ?? ''))
+    return { again: wire.takeRequests('PUBLISH'), problems }
+  }
+
+  it("is answered in Asterisk's realm", async () => {
+    const { again } = await answerTo(() => challenge('hintbridge-asterisk'))
+    expect(again[0]?.headers.get('authorization')).toContain('realm="hintbridge-asterisk"')
+  })
+
+  it.each(['hintbridge', 'asterisk', ''])(
+    "of the realm '%s' is not answered, but told",
+    async (realm) => {
+      const { again, problems } = await answerTo(() => challenge(realm))
+      expect(again).toEqual([])
+      expect(problems.get('asterisk-refuses')).toContain(
+        'it asks in a realm that is not the one of',
+      )
+    },
+  )
+
+  it("is not answered for a nonce that is the bridge's own", async () => {
+    const { again } = await answerTo((given) => challenge('hintbridge-asterisk', given))
+    expect(again).toEqual([])
+  })
+
+  it('of any realm but its own is answered where one secret serves both directions', async () => {
+    const options = { secrets: oneSecret }
+    expect((await answerTo(() => challenge('asterisk'), options)).again).toHaveLength(1)
+    expect((await answerTo(() => challenge('hintbridge'), options)).again).toEqual([])
+    expect((await answerTo((given) => challenge('asterisk', given), options)).again).toEqual([])
   })
 })
 

@@ -10,6 +10,12 @@ import {
   type PublishOptions,
 } from './support.js'
 
+/** What the two sides show each other. */
+export const secrets = {
+  toBridge: { realm: 'hintbridge', password: 'of-asterisk' },
+  toAsterisk: { realm: 'hintbridge-asterisk', password: 'secret' },
+} as const
+
 /** Where Asterisk publishes to. */
 export const uri = 'sip:hintbridge@127.0.0.1:5070'
 
@@ -32,7 +38,7 @@ export async function startEdge(
     asterisk: { host: '127.0.0.1', port: 5060 },
     listen: { host: '127.0.0.1', port: 5070 },
     resource: 'hintbridge',
-    password: 'secret',
+    secrets,
     onEntityIdLearnt: (eid) => learnt.push(eid),
     onEntityIdMoved: (eid) => moved.push(eid),
     health: (key, text) => (text === undefined ? problems.delete(key) : problems.set(key, text)),
@@ -45,7 +51,7 @@ export async function startEdge(
     ...options,
   })
   await edge.start()
-  const digest = new DigestClient({ user: 'hintbridge', password: 'secret' })
+  const digest = new DigestClient({ user: 'hintbridge', password: secrets.toBridge.password })
   const answerTo = (text: string) => {
     wire.deliver(text)
     return wire.takeResponse()
