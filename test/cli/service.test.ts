@@ -8,7 +8,11 @@ import type { Pulse } from '../../src/observe/service-manager.js'
 import { put, scratchFolder } from '../config/scratch.js'
 
 const text = readFileSync(new URL('../../docs/hintbridge.example.yaml', import.meta.url), 'utf8')
-const environment = { HINTBRIDGE_XMPP_PASSWORD: 'a', HINTBRIDGE_SIP_PASSWORD: 'b' }
+const environment = {
+  HINTBRIDGE_XMPP_PASSWORD: 'a',
+  HINTBRIDGE_SIP_PASSWORD: 'b',
+  HINTBRIDGE_SIP_ASTERISK_PASSWORD: 'c',
+}
 
 /** A service that notes what is asked of it and ends when told to. */
 class Recorded extends EventEmitter implements Service {

@@ -6,7 +6,11 @@ import { type Config, ConfigError } from '../../src/config/config.js'
 import { loadConfig, parseConfig } from '../../src/config/load.js'
 import { put, scratchFolder } from './scratch.js'
 
-const passwords = { HINTBRIDGE_XMPP_PASSWORD: 'xmpp-pw', HINTBRIDGE_SIP_PASSWORD: 'sip-pw' }
+const passwords = {
+  HINTBRIDGE_XMPP_PASSWORD: 'xmpp-pw',
+  HINTBRIDGE_SIP_PASSWORD: 'sip-pw',
+  HINTBRIDGE_SIP_ASTERISK_PASSWORD: 'asterisk-pw',
+}
 
 const least = `
 trust: ['pbx-*@example.org']
@@ -295,6 +299,18 @@ asterisk: { sip: { password_file: ${join(folder, 'sip.secret')} } }
     })
     expect(number).toMatchObject([{ path: 'xmpp.password' }])
     expect(JSON.stringify([twice, gone, number])).not.toMatch(/hidden-pw|first|12345/)
+  })
+
+  it('are two for SIP, where the second may be missing but not be the first again', () => {
+    const { HINTBRIDGE_SIP_ASTERISK_PASSWORD: asterisk, ...older } = passwords
+    expect(load(least).asterisk.sip.asteriskPassword?.reveal()).toBe(asterisk)
+    const { config } = parseConfig(least, { environment: older })
+    expect(config.asterisk.sip.asteriskPassword).toBeUndefined()
+    const same = `${least}asterisk: { sip: { asterisk_password: sip-pw } }`
+    expect(problemsOf(same, older)).toMatchObject([{ path: 'asterisk.sip.asterisk_password' }])
+    const number = problemsOf(`${least}asterisk: { sip: { asterisk_password: 12345 } }`, older)
+    expect(number).toMatchObject([{ path: 'asterisk.sip.asterisk_password' }])
+    expect(JSON.stringify(number)).not.toContain('12345')
   })
 
   it('never print', () => {
