@@ -37,6 +37,18 @@ async function propose(args: readonly string[]): Promise<void> {
   if (names === undefined) await makeCommandLine(args).fail(false).parseAsync().catch(ignore)
 }
 
+/** Of what yargs does not know it names options only: a word too many may be a password that was to follow one. */
+function withoutWords(message: string, args: readonly string[]): string {
+  const [, listed] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
+  if (listed === undefined) return message
+  const isOption = (name: string): boolean =>
+    args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
+  const options = listed.split(', ').filter(isOption)
+  return options.length === 0
+    ? 'there is a word too many'
+    : `Unknown argument: ${options.map((name) => `--${name}`).join(', ')}`
+}
+
 const ignore = (): void => undefined
 
 async function parseStrictly(args: readonly string[]): Promise<void> {
@@ -47,7 +59,8 @@ async function parseStrictly(args: readonly string[]): Promise<void> {
     .demandCommand(1, 'name a command')
     .strict()
     .fail((message: string | null, error: Error | undefined) => {
-      throw error?.name === 'YError' || !error ? new UsageError(message ?? '', usage) : error
+      if (error && error.name !== 'YError') throw error
+      throw new UsageError(withoutWords(message ?? '', args), usage)
     })
     .parseAsync()
 }

@@ -107,6 +107,10 @@ export interface ConfigProblem {
   readonly message: string
 }
 
+/** So many problems are told, and so much of each value. */
+const mostProblems = 50
+const mostShown = 100
+
 /** The configuration cannot be used; it carries every problem at once. Exit code 78 (`EX_CONFIG` of sysexits.h). */
 export class ConfigError extends Error {
   readonly isTemporary = false
@@ -116,7 +120,8 @@ export class ConfigError extends Error {
     super(
       [
         `${source}: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`,
-        ...problems.map((problem) => `  ${formatProblem(problem)}`),
+        ...problems.slice(0, mostProblems).map((problem) => `  ${formatProblem(problem)}`),
+        ...(problems.length > mostProblems ? [`  and ${problems.length - mostProblems} more`] : []),
       ].join('\n'),
     )
     this.name = 'ConfigError'
@@ -127,5 +132,11 @@ export class ConfigError extends Error {
 /** One line: `xmpp.jid (line 4): 'pbx-a': must be a bare JID …`. */
 export function formatProblem({ path, line, value, message }: ConfigProblem): string {
   const place = [path, line === undefined ? '' : `(line ${line})`].filter(Boolean).join(' ')
-  return [place, value === undefined ? '' : `'${value}'`, message].filter(Boolean).join(': ')
+  return [place, value === undefined ? '' : formatValue(value), message].filter(Boolean).join(': ')
+}
+
+/** In quotes, of bounded length and without control characters. */
+export function formatValue(value: string): string {
+  const text = value.replaceAll(/\p{Cc}/gu, '\ufffd')
+  return `'${text.slice(0, mostShown)}${text.length > mostShown ? '…' : ''}'`
 }

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
-import type { z } from 'zod'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { buildConfig } from './build.js'
 import { checkAcrossKeys } from './checks.js'
 import { type Config, ConfigError, type ConfigProblem } from './config.js'
+import { problemsOf } from './issues.js'
 import { settingsSchema } from './schema.js'
 import { readSecret, type SecretReading } from './secrets.js'
-import { suggest } from './suggest.js'
 import { at } from './tree.js'
+import { readYaml, type YamlFile } from './yaml.js'
 
 export interface LoadedConfig {
   readonly config: Config
@@ -61,10 +60,9 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
     environment = process.env,
     file,
   } = options
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  if (document.errors.length > 0) throw new ConfigError(source, document.errors.map(syntaxProblem))
-  const tree: unknown = document.toJS() ?? {}
+  const read = readYaml(text)
+  if (!('tree' in read)) throw new ConfigError(source, read)
+  const { tree, lineOf } = read
 
   const checked = settingsSchema.safeParse(tree)
   const sources = { folder, environment, ...(file !== undefined && { file }) }
@@ -76,12 +74,12 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
   const hasHttpPassword = httpPassword.secret !== undefined || httpPassword.problems.length > 0
   const ca = readAuthority(tree, folder)
   const problems = [
-    ...(checked.error?.issues.flatMap((issue) => schemaProblems(issue, tree)) ?? []),
+    ...(checked.error?.issues.flatMap((issue) => problemsOf(issue, tree, lineOf)) ?? []),
     ...secrets.flatMap((secret) => secret.problems),
     ...refuseSameSecret(sipPassword, asteriskPassword),
     ...ca.problems,
     ...checkAcrossKeys(tree, hasHttpPassword),
-  ].map((problem) => withLine(problem, document, lines))
+  ].map((problem) => ({ ...withLine(lineOf, problem.path), ...problem }))
   if (
     problems.length > 0 ||
     !checked.success ||
@@ -113,51 +111,9 @@ function refuseSameSecret(
   return [{ path: 'asterisk.sip.asterisk_password', message }]
 }
 
-function syntaxProblem(error: {
-  readonly message: string
-  readonly linePos?: readonly [{ readonly line: number }, ...unknown[]]
-}): ConfigProblem {
-  const line = error.linePos?.[0].line
-  const [message = ''] = error.message.split('\n')
-  return { path: '', ...(line !== undefined && { line }), message: `is not YAML: ${message}` }
-}
-
-/** One problem for each unknown key, one for any other issue. */
-function schemaProblems(issue: z.core.$ZodIssue, tree: unknown): ConfigProblem[] {
-  const path = issue.path.map(String)
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: spell([...path, key]),
-      message: suggest(key, issue.message),
-    }))
-  }
-  // One value may stand for a list of one: its path is then the key's.
-  if (path.at(-1) === '0' && typeof at(tree, path.slice(0, -1).join('.')) === 'string') path.pop()
-  const value = at(tree, path.join('.'))
-  const isPrintable = ['string', 'number', 'boolean'].includes(typeof value)
-  const mayPrint = isPrintable && path.at(-1)?.endsWith('password') !== true
-  return [{ path: spell(path), ...(mayPrint && { value: String(value) }), message: issue.message }]
-}
-
-/** `share.device_state.include[1]` */
-function spell(path: readonly string[]): string {
-  return path
-    .map((key, depth) => (/^\d+$/.test(key) ? `[${key}]` : `${depth > 0 ? '.' : ''}${key}`))
-    .join('')
-}
-
-/** Adds the line of the key, or of the innermost section that is there. */
-function withLine(problem: ConfigProblem, document: Document, lines: LineCounter): ConfigProblem {
-  const path = problem.path
-    .split(/[.[\]]+/)
-    .filter(Boolean)
-    .map((key) => (/^\d+$/.test(key) ? Number(key) : key))
-  for (; path.length > 0; path.pop()) {
-    const node: unknown = document.getIn(path, true)
-    if (!isNode(node) || !node.range) continue
-    return { ...problem, line: lines.linePos(node.range[0]).line }
-  }
-  return problem
+function withLine(lineOf: YamlFile['lineOf'], path: string): Pick<ConfigProblem, 'line'> {
+  const line = lineOf(path.split(/[.[\]]+/).filter(Boolean))
+  return line === undefined ? {} : { line }
 }
 
 function readAuthority(
@@ -175,6 +131,10 @@ function readAuthority(
     return { problems: [{ path, value: file, message }] }
   } catch (error) {
     const cause = (error as NodeJS.ErrnoException).code ?? String(error)
-    return { problems: [{ path, value: file, message: `cannot be read (${cause})` }] }
+    return {
+      problems: [
+        { path, ...(isAbsolute(value) && { value: file }), message: `cannot be read (${cause})` },
+      ],
+    }
   }
 }

@@ -217,7 +217,13 @@ function listOf<Schema extends z.ZodType>(item: Schema, what: string) {
 /** Both are optional here: `secrets.ts` decides between them and the environment. */
 function secretKeys(where: string) {
   return {
-    password: z.string({ error: required(`the ${where} password as text`) }).optional(),
+    password: z
+      .string({
+        error: required(
+          `the ${where} password as text, in quotes if it begins with a mark such as & or *`,
+        ),
+      })
+      .optional(),
     password_file: filePath().optional(),
   }
 }

@@ -97,16 +97,34 @@ function readSecretFile(path: string, file: string): SecretReading {
   } catch (error) {
     const cause = (error as NodeJS.ErrnoException).code ?? String(error)
     const message = `cannot be read (${cause}): make it readable to the user that runs hintbridge`
-    return { problems: [{ path, value: file, message }], warnings: [] }
+    return { problems: [{ path, ...shownPath(file), message }], warnings: [] }
   }
+}
+
+/**
+ * The value of a problem that is the path of a file, where there is one: a password that was written in place of its path is not
+ * shown.
+ */
+function shownPath(file: string): Pick<ConfigProblem, 'value'> {
+  const isThere = (path: string): boolean => {
+    try {
+      return statSync(path, { throwIfNoEntry: false }) !== undefined
+    } catch {
+      return false
+    }
+  }
+  return isThere(file) ? { value: file } : {}
 }
 
 /** A password is one line: Asterisk's configuration and SASLprep (RFC 4013) both refuse control characters. */
 function check(text: string, empty: ConfigProblem): SecretReading {
   if (text === '') return { problems: [empty], warnings: [] }
-  if (/\p{Cc}/u.test(text)) {
+  const isUtf8 = !text.includes('\ufffd')
+  if (!isUtf8 || /\p{Cc}/u.test(text)) {
     const { path, value } = empty
-    const message = 'must hold the password alone, in one line without control characters'
+    const message = isUtf8
+      ? 'must hold the password alone, in one line without control characters'
+      : 'is no UTF-8 text: save it as such'
     return { problems: [{ path, ...(value !== undefined && { value }), message }], warnings: [] }
   }
   return { secret: new Secret(text), problems: [], warnings: [] }

@@ -58,6 +58,21 @@ describe('a wrong line', () => {
     expect(await complaintOf('forget', 'a', 'b')).toContain('Usage: hintbridge forget <member>\n')
   })
 
+  it('shows no word that nobody asked for: it may be a password', async () => {
+    const lines = [
+      [['run', 'hunter2'], 'there is a word too many'],
+      [['run', '-phunter2'], 'there is a word too many'],
+      [['init', '--password', 'hunter2', 'hunter2'], 'Unknown argument: --password'],
+      [['init', '--password=hunter2'], 'Unknown argument: --password'],
+      [['watch', 'a', 'hunter2'], 'there is a word too many'],
+    ] as const
+    for (const [line, complaint] of lines) {
+      const told = await complaintOf(...line)
+      expect(told.split('\n')[0]).toBe(`hintbridge: ${complaint}`)
+      expect(told).not.toContain('hunter2')
+    }
+  })
+
   it('that names none is told so', async () => {
     expect(await complaintOf()).toBe(
       "hintbridge: name a command\nSee 'hintbridge --help' and 'hintbridge COMMAND --help'.\n",

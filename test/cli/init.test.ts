@@ -248,6 +248,7 @@ describe('init', () => {
     await expect(named('/nope')).rejects.toThrow(
       "--xmpp-password-file: '/nope' cannot be read (ENOENT): name a file that is there and that you can read",
     )
+    await expect(named('hunter2')).rejects.toThrow('--xmpp-password-file: cannot be read (ENOENT)')
     await expect(named(put(folder, 'empty', '\n'))).rejects.toThrow(/is empty: write the password/)
     expect(existsSync(join(folder, 'etc'))).toBe(false)
   })

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseEntityId } from '../../bridge/state.js'
-import { ConfigError } from '../../config/config.js'
+import { ConfigError, formatValue } from '../../config/config.js'
 import { parseConfig } from '../../config/load.js'
 import { passwordVariables } from '../../config/secrets.js'
 import { type Answers, type GivenOptions, questionKeys, questions, splitList } from './answers.js'
@@ -57,6 +57,8 @@ export function complaintsAbout(
     if (!(error instanceof ConfigError)) throw error
     return error.problems
       .filter(({ path }) => path === setting || path.startsWith(`${setting}[`))
-      .map(({ value, message }) => (value === undefined ? message : `'${value}' ${message}`))
+      .map(({ value, message }) =>
+        value === undefined ? message : `${formatValue(value)} ${message}`,
+      )
   }
 }

@@ -11,8 +11,10 @@ export function readGiven(option: string, path: string): string {
     return readFileSync(resolve(path), 'utf8')
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    // A password may stand there in place of its file: what looks like none is not shown.
+    const shown = path.includes('/') ? `'${path}' ` : ''
     throw new Error(
-      `--${option}: '${path}' cannot be read (${code}): name a file that is there and that you can read`,
+      `--${option}: ${shown}cannot be read (${code}): name a file that is there and that you can read`,
       { cause },
     )
   }
