@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
-import { StringDecoder } from 'node:string_decoder'
 import { type ConnectionOptions, type PeerCertificate, TLSSocket } from 'node:tls'
 import { Client, type TransportSocket } from '@xmpp/client-core'
 import tcp from '@xmpp/tcp'
 import tls from '@xmpp/tls'
-import type { Element } from '@xmpp/xml'
+import type { Element, Parser } from '@xmpp/xml'
 import { StreamFailure } from './errors.js'
+import { Framing, type FramingOptions } from './framing.js'
 import type { ServiceUri } from './service-uri.js'
 
 /** How often the kernel probes an idle connection, in ms. */
@@ -13,28 +13,36 @@ const keepAliveMs = 30_000
 
 const streamErrors = 'urn:ietf:params:xml:ns:xmpp-streams'
 
-/** The stock client of one connection, with the faults of its sockets and parser mended. */
+export interface StreamClientOptions extends Omit<FramingOptions, 'take'> {
+  readonly service: ServiceUri
+  /** Of the JID. */
+  readonly domain: string
+  /** How long a step of the negotiation may take, ms. */
+  readonly timeoutMs: number
+  readonly directTls: () => ConnectionOptions
+  readonly onReceived: () => void
+}
+
+/** The stock client of one connection, with the faults of its sockets mended and bounds before its parser. */
 export class StreamClient extends Client {
   private readonly sockets = new Set<TransportSocket | Socket>()
-  private decoder = new StringDecoder('utf8')
+  private readonly framing: Framing
+  /** First-level elements that the parser has given. */
+  private parsed = 0
   /** Is the resource bound, so that all that is left are stanzas? */
   private isBound = false
 
-  constructor(
-    private readonly service: ServiceUri,
-    domain: string,
-    timeoutMs: number,
-    private readonly directTls: () => ConnectionOptions,
-    private readonly onReceived: () => void,
-  ) {
-    super({ domain, service: service.href, timeout: timeoutMs })
+  constructor(private readonly own: StreamClientOptions) {
+    super({ domain: own.domain, service: own.service.href, timeout: own.timeoutMs })
+    this.framing = new Framing({ ...own, take: (text) => this.parse(text) })
     tcp({ entity: this })
     tls({ entity: this })
   }
 
   /** Opens the socket and the stream; the negotiation of its features follows by itself. */
-  async openStream(domain: string): Promise<void> {
-    const connected = this.connect(this.service.href)
+  async openStream(): Promise<void> {
+    const { domain, service } = this.own
+    const connected = this.connect(service.href)
     const raw = this.rawSocket()
     if (raw !== null) {
       this.keep(raw)
@@ -44,6 +52,11 @@ export class StreamClient extends Client {
     }
     await connected
     await this.open({ domain })
+  }
+
+  /** The account is let in, and the server has proved itself where the mechanism has it do so. */
+  loggedIn(): void {
+    this.framing.loggedIn()
   }
 
   /** The negotiation is over: from now on stanzas take the short way. */
@@ -58,6 +71,7 @@ export class StreamClient extends Client {
 
   /** What the middleware has no part in goes straight to who listens to stanzas; requests are left to it. */
   override _onElement(element: Element): void {
+    this.parsed += 1
     if (this.isBound && isForListener(element)) this.emit('stanza', element)
     else super._onElement(element)
   }
@@ -73,8 +87,13 @@ export class StreamClient extends Client {
 
   /** What the server showed, where the socket speaks TLS. */
   get certificate(): PeerCertificate | undefined {
+    return this.tlsSocket?.getPeerCertificate()
+  }
+
+  /** The socket that speaks TLS, where one does. */
+  get tlsSocket(): TLSSocket | undefined {
     const socket = this.rawSocket()
-    return socket instanceof TLSSocket ? socket.getPeerCertificate() : undefined
+    return socket instanceof TLSSocket ? socket : undefined
   }
 
   private rawSocket(): Socket | null {
@@ -91,26 +110,49 @@ export class StreamClient extends Client {
   }
 
   override socketParameters(): object {
-    const { host, port, isDirectTls } = this.service
-    return isDirectTls ? { ...this.directTls(), host, port } : { host, port }
+    const { host, port, isDirectTls } = this.own.service
+    return isDirectTls ? { ...this.own.directTls(), host, port } : { host, port }
   }
 
   override _attachSocket(socket: TransportSocket): void {
     this.keep(socket)
     const raw = 'destroy' in socket ? socket : socket.socket
     if (raw !== null) this.keep(raw)
-    this.decoder = new StringDecoder('utf8')
     super._attachSocket(socket)
   }
 
-  /** Characters can be split between chunks; data can come after the stream's end; bad XML throws. */
+  override _attachParser(parser: Parser): void {
+    this.framing.restart()
+    super._attachParser(parser)
+  }
+
+  /** Data can come after the stream's end, and after it was given up; what is read may throw. */
   override _onData(chunk: Buffer): void {
-    this.onReceived()
+    this.own.onReceived()
     if (this.parser === null) return
     try {
-      this.parser.write(this.decoder.write(chunk))
+      this.framing.read(chunk)
+    } catch (error) {
+      // Nothing more is read of a stream that has gone wrong.
+      this._detachParser()
+      this.emit('error', error)
+    }
+  }
+
+  /** The parser is given what is whole, and must find it so too: else it would keep what it waits for. */
+  private parse(text: string): void {
+    const { parser } = this
+    if (parser === null) return
+    const expected = this.parsed + (parser.root === null ? 0 : 1)
+    try {
+      parser.write(text)
     } catch (cause) {
-      this.emit('error', new StreamFailure('not-well-formed', 'unreadable XML', { cause }))
+      throw new StreamFailure('not-well-formed', 'unreadable XML', { cause })
+    }
+    // It was let go at the end of the stream.
+    if (this.parser !== parser) return
+    if (parser.root === null || this.parsed !== expected) {
+      throw new StreamFailure('not-well-formed', 'XML that is not well-formed')
     }
   }
 

@@ -57,6 +57,17 @@ const checkPassword: StreamRow = {
   reaction: 'credentials',
   remedy: 'check xmpp.jid and its password, and that the account exists on the server',
 }
+/** It may say so of a channel binding that does not fit, too. */
+const checkPasswordOrBinding: StreamRow = {
+  ...checkPassword,
+  remedy: `${checkPassword.remedy}; where the server speaks of channel binding, find out who ends TLS in between: for a proxy of your own set xmpp.sasl: scram-unbound`,
+}
+/** No legitimate server sends so much or such things. */
+const checkSender: StreamRow = {
+  reaction: 'slow',
+  remedy:
+    'see that xmpp.service names your XMPP server and that nobody stands in between; no XMPP server sends such things by itself',
+}
 const checkDomain: StreamRow = {
   reaction: 'slow',
   remedy: 'check that xmpp.service points to a server of the domain in xmpp.jid',
@@ -72,7 +83,7 @@ const checkExpiry: StreamRow = {
 }
 const checkOffer: StreamRow = {
   reaction: 'slow',
-  remedy: 'let the server offer SCRAM-SHA-256, SCRAM-SHA-1, or PLAIN over TLS',
+  remedy: 'let the server offer SCRAM-SHA-256 or SCRAM-SHA-1',
 }
 const seeServer = 'see whether the XMPP server runs, and what its log says'
 /** The server does not work just now; another of the list may. */
@@ -126,7 +137,7 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   'encryption-required': checkOffer,
   'invalid-mechanism': checkOffer,
   'mechanism-too-weak': checkOffer,
-  'not-authorized': checkPassword,
+  'not-authorized': checkPasswordOrBinding,
   'temporary-auth-failure': leaveServer,
   // The system's
   EAI_AGAIN: checkName,
@@ -138,13 +149,32 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   // Ours
   certificate: checkCertificate,
   'certificate-date': checkExpiry,
+  /** The server has found that the login is not bound to its end of TLS, or that its offer was changed on the way. */
+  'channel-binding': {
+    reaction: 'credentials',
+    remedy:
+      'somebody ends TLS between this bridge and the server: for a proxy of your own set xmpp.sasl: scram-unbound, else the login was attacked',
+  },
   /** The stream or its connection was closed without a reason. */
   closed: { reaction: 'retry', remedy: seeServer },
+  'mechanism-downgraded': {
+    reaction: 'slow',
+    remedy:
+      "if the server was changed on purpose, delete the file 'mechanisms' in state_dir, and it is let in within 30 s; else somebody stands in between",
+  },
+  'negotiation-too-big': checkSender,
   'no-mechanism': checkOffer,
+  'plain-only': {
+    reaction: 'slow',
+    remedy:
+      'let the server offer SCRAM-SHA-256 or SCRAM-SHA-1; only if it cannot, as with an LDAP behind it, set xmpp.sasl: plain, which gives the password to whoever has a certificate for it',
+  },
+  'restricted-xml': checkSender,
   'server-signature': {
     reaction: 'slow',
     remedy: 'the server does not know the password: check that xmpp.service is the right server',
   },
+  'stanza-too-big': checkSender,
   /** A stream that stood, and on which nothing comes any more. */
   silent: leaveServer,
   /** A connection that is accepted and stays mute. */

@@ -4,6 +4,7 @@ import xml, { type Element } from '@xmpp/xml'
 import { Backoff, sleep, type BackoffOptions } from './backoff.js'
 import { Disconnected, StanzaError, StreamFailure } from './errors.js'
 import { domainOf } from './jid.js'
+import { scramOnly, type SaslPolicy } from './sasl/authenticate.js'
 import { parseServiceUri, type ServiceUri } from './service-uri.js'
 import { SilenceDetector } from './silence.js'
 import { moveStatus, type ConnectionStatus } from './status.js'
@@ -28,6 +29,8 @@ export interface ConnectionOptions {
   /** Asked at every connect, so that it can be changed while the bridge runs. */
   readonly password: () => string
   readonly tls: TlsPolicy
+  /** SCRAM only, and nothing is remembered, unless told otherwise. */
+  readonly sasl?: SaslPolicy
   /** Nothing received for half of it: ping (XEP-0199); for all of it: the stream is ended (rule 23). */
   readonly silenceLimitMs: number
   /** What is waited after another bridge took this JID (rule 20: `stale_after`). */
@@ -205,7 +208,8 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private live(): Promise<number> {
     const service = this.services[this.turn % this.services.length]
     if (service === undefined) throw new RangeError('the turn is out of the list of services')
-    const { jid, resource, tls, connectTimeoutMs = 10_000, password } = this.options
+    const { jid, resource, tls, password, log } = this.options
+    const { sasl = scramOnly, connectTimeoutMs = 10_000 } = this.options
     this.move({ state: 'connecting', service: service.href })
     return new Promise((resolve) => {
       const stream = new XmppStream({
@@ -213,12 +217,14 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
         jid,
         resource,
         tls,
+        sasl,
         connectTimeoutMs,
         password: password(),
         handlers: (callee) => this.registerHandlers(callee),
         onStanza: (stanza) => this.dispatch(stanza),
         onReceived: () => this.silence.received(),
-        onFault: (error) => this.options.log.warn({ err: error }, 'failed to handle a stanza'),
+        onFault: (error) => log.warn({ err: error }, 'failed to handle a stanza'),
+        onPassedOver: (from, excess) => log.warn({ from, excess }, 'a stanza was too big'),
         onEnd: (failure) => resolve(this.ended(failure, service)),
       })
       this.stream = stream

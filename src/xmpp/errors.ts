@@ -53,6 +53,17 @@ export class RequestTimeout extends XmppError {
   }
 }
 
+/** The answer came and is larger than any should be; the request was performed. */
+export class AnswerTooBig extends XmppError {
+  override readonly name = 'AnswerTooBig'
+  readonly condition = 'answer-too-big'
+  readonly isTemporary = true
+
+  constructor(from: string, excess: string) {
+    super(`the answer of ${from} has ${excess}`)
+  }
+}
+
 /** There is no stream, or it ended before the answer came. */
 export class Disconnected extends XmppError {
   override readonly name = 'Disconnected'
@@ -92,11 +103,12 @@ export function toStreamFailure(error: unknown): StreamFailure {
   if (typeof code === 'string') {
     return new StreamFailure(conditionOfCode(code), messageOf(error), { cause: error })
   }
+  // The parser's, of tags that do not match.
+  if (error.name === 'XMLError') {
+    return new StreamFailure('not-well-formed', error.message, { cause: error })
+  }
   if (typeof condition === 'string') {
-    const isNoMechanism = condition.startsWith('SASL:')
-    return new StreamFailure(isNoMechanism ? 'no-mechanism' : condition, error.message, {
-      cause: error,
-    })
+    return new StreamFailure(condition, error.message, { cause: error })
   }
   return new StreamFailure('undefined-condition', error.message || error.name, { cause: error })
 }

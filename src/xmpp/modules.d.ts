@@ -29,6 +29,8 @@ declare module '@xmpp/xml' {
   }
 
   export class Parser {
+    /** The element of the stream, once its header was read. */
+    root: Element | null
     on(event: 'start' | 'element' | 'end', listener: (element: Element) => void): this
     on(event: 'error', listener: (error: Error) => void): this
     write(text: string): void
@@ -79,6 +81,8 @@ declare module '@xmpp/client-core' {
     write(text: string): Promise<void>
     socketParameters(service: string): object | undefined
     _attachSocket(socket: TransportSocket): void
+    _attachParser(parser: Parser): void
+    _detachParser(): void
     _onData(chunk: Buffer): void
     _onElement(element: Element): void
     _onStreamError(element: Element): void
@@ -163,31 +167,6 @@ declare module '@xmpp/resource-binding' {
   export default function resourceBinding(
     parts: { iqCaller: IqCaller; streamFeatures: StreamFeatures },
     resource: string,
-  ): void
-}
-
-declare module '@xmpp/sasl' {
-  import type { Client } from '@xmpp/client-core'
-  import type { StreamFeatures } from '@xmpp/stream-features'
-  /** Text here is binary: one character an octet. */
-  export interface Mechanism {
-    readonly name: string
-    readonly clientFirst: boolean
-    response(credentials: unknown): string | Promise<string>
-    challenge(text: string): void
-  }
-  export interface MechanismFactory {
-    readonly _mechs: readonly { readonly name: string }[]
-    create(names: readonly string[]): Mechanism | null
-  }
-  export default function sasl(
-    parts: { streamFeatures: StreamFeatures; saslFactory: MechanismFactory },
-    onAuthenticate: (
-      authenticate: (credentials: object, mechanism: string) => Promise<void>,
-      mechanisms: string[],
-      fast: null,
-      entity: Client,
-    ) => Promise<void>,
   ): void
 }
 

@@ -47,7 +47,12 @@ export class PendingRequests {
     else request.reject(StanzaError.fromStanza(answer))
   }
 
-  /** Fails one request, as it could not be written. */
+  /** Is an answer of that id waited for? */
+  isPending(id: string): boolean {
+    return this.pending.has(id)
+  }
+
+  /** Fails one request, as it could not be written or its answer not be read. */
   fail(id: string, error: Error): void {
     this.take(id)?.reject(error)
   }

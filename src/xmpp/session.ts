@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { PeerCertificate } from 'node:tls'
 import type { Element } from '@xmpp/xml'
 import type { StreamFailure } from './errors.js'
+import { scramOnly, type SaslPolicy } from './sasl/authenticate.js'
 import { parseServiceUri } from './service-uri.js'
 import { XmppStream } from './stream.js'
 import type { TlsPolicy } from './tls.js'
@@ -15,6 +16,8 @@ export interface SessionOptions {
   readonly resource: string
   readonly password: string
   readonly tls: TlsPolicy
+  /** SCRAM only, and nothing is remembered, unless told otherwise. */
+  readonly sasl?: SaslPolicy
   /** From connecting to the bound resource; 10 s unless told otherwise. */
   readonly connectTimeoutMs?: number
 }
@@ -28,11 +31,17 @@ const ignore = (): void => undefined
 export class XmppSession extends EventEmitter<{ message: [Element]; ended: [StreamFailure] }> {
   readonly #stream: XmppStream
 
-  private constructor({ service, connectTimeoutMs = 10_000, ...options }: SessionOptions) {
+  private constructor({
+    service,
+    sasl = scramOnly,
+    connectTimeoutMs = 10_000,
+    ...options
+  }: SessionOptions) {
     super()
     this.#stream = new XmppStream({
       ...options,
       service: parseServiceUri(service),
+      sasl,
       connectTimeoutMs,
       handlers: ignore,
       onStanza: (stanza) => {
@@ -41,6 +50,7 @@ export class XmppSession extends EventEmitter<{ message: [Element]; ended: [Stre
       onReceived: ignore,
       onEnd: (failure) => this.emit('ended', failure),
       onFault: ignore,
+      onPassedOver: ignore,
     })
   }
 

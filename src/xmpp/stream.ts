@@ -3,18 +3,17 @@ import iqCallee, { type IqCallee } from '@xmpp/iq/callee.js'
 import iqCaller from '@xmpp/iq/caller.js'
 import middleware, { type Middleware } from '@xmpp/middleware'
 import resourceBinding from '@xmpp/resource-binding'
-import sasl from '@xmpp/sasl'
-import streamFeatures, { type StreamFeatures } from '@xmpp/stream-features'
+import streamFeatures from '@xmpp/stream-features'
 import xml, { type Element } from '@xmpp/xml'
 import { StreamClient } from './client.js'
-import { Disconnected, StreamFailure, toStreamFailure } from './errors.js'
+import { AnswerTooBig, Disconnected, StreamFailure, toStreamFailure } from './errors.js'
+import { answerBounds, stanzaBounds } from './framing.js'
 import { domainOf, localOf } from './jid.js'
 import { PendingRequests } from './requests.js'
-import { createMechanisms } from './sasl.js'
+import { authenticate, type SaslPolicy } from './sasl/authenticate.js'
 import type { ServiceUri } from './service-uri.js'
 import { startTls, tlsOptions, type TlsPolicy } from './tls.js'
 
-const saslNamespace = 'urn:ietf:params:xml:ns:xmpp-sasl'
 const streamsNamespace = 'http://etherx.jabber.org/streams'
 
 /** How long the server may take to close its side after we closed ours, in ms. */
@@ -27,6 +26,7 @@ export interface StreamOptions {
   readonly resource: string
   readonly password: string
   readonly tls: TlsPolicy
+  readonly sasl: SaslPolicy
   /** From the start of the connection until the resource is bound. */
   readonly connectTimeoutMs: number
   /** Registers the handlers of incoming IQs. */
@@ -37,6 +37,8 @@ export interface StreamOptions {
   readonly onEnd: (failure: StreamFailure) => void
   /** A fault that does not end the stream, such as a handler that threw. */
   readonly onFault: (error: Error) => void
+  /** A stanza was dropped as it came: who sent it, where that can be told, and what it has too much of. */
+  readonly onPassedOver: (from: string, excess: string) => void
 }
 
 /** One XMPP stream from its connection to its end; never used again after that. No stream management (rule 20). */
@@ -51,13 +53,15 @@ export class XmppStream {
 
   constructor(private readonly options: StreamOptions) {
     this.domain = domainOf(options.jid)
-    this.client = new StreamClient(
-      options.service,
-      this.domain,
-      options.connectTimeoutMs,
-      () => tlsOptions(options.tls, this.domain),
-      options.onReceived,
-    )
+    this.client = new StreamClient({
+      service: options.service,
+      domain: this.domain,
+      timeoutMs: options.connectTimeoutMs,
+      directTls: () => tlsOptions(options.tls, this.domain),
+      onReceived: options.onReceived,
+      boundsOf: (head) => (this.answered(head) === undefined ? stanzaBounds : answerBounds),
+      passedOver: (head, excess) => this.onPassedOver(head, excess),
+    })
   }
 
   /** Connects, secures, authenticates and binds; gives the full JID, or throws `StreamFailure`. */
@@ -83,7 +87,7 @@ export class XmppStream {
         if (failure === undefined) resolve(this.jid)
         else reject(failure)
       }
-      client.openStream(this.domain).catch((error: unknown) => this.onError(error))
+      client.openStream().catch((error: unknown) => this.onError(error))
     })
   }
 
@@ -156,7 +160,12 @@ export class XmppStream {
     const features = streamFeatures({ middleware: parts })
     this.demandTls(parts)
     startTls(features, options.tls, this.domain)
-    this.authenticate(features)
+    authenticate(features, {
+      ...options.sasl,
+      client,
+      credentials: { username: localOf(options.jid), password: options.password },
+      service: `${this.domain} ${options.service.href}`,
+    })
     resourceBinding(
       { iqCaller: iqCaller({ entity: client, middleware: parts }), streamFeatures: features },
       options.resource,
@@ -176,32 +185,6 @@ export class XmppStream {
         throw new StreamFailure('tls-unavailable', 'the server offers no STARTTLS')
       }
       return next()
-    })
-  }
-
-  private authenticate(features: StreamFeatures): void {
-    const { client, options } = this
-    // PLAIN too: under `required` nothing is authenticated before TLS, under `insecure` clear text is allowed.
-    const mechanisms = createMechanisms({
-      username: localOf(options.jid),
-      password: options.password,
-    })
-    const saslFactory = {
-      _mechs: mechanisms,
-      create: (names: readonly string[]) =>
-        mechanisms.find(({ name }) => names.includes(name)) ?? null,
-    }
-    sasl({ streamFeatures: features, saslFactory }, async (authenticate, offered) => {
-      let success = ''
-      const onNonza = (element: Element): void => {
-        if (element.is('success', saslNamespace)) success = element.getText()
-      }
-      client.on('nonza', onNonza)
-      const [name = ''] = offered
-      await authenticate({}, name)
-      client.off('nonza', onNonza)
-      const text = Buffer.from(success, 'base64').toString('latin1')
-      mechanisms.find((mechanism) => mechanism.name === name)?.verify(text)
     })
   }
 
@@ -228,11 +211,24 @@ export class XmppStream {
     }
   }
 
+  /** The id of the request that such a stanza answers. */
+  private answered(head: string): string | undefined {
+    const { name, id } = readStartTag(head)
+    return name === 'iq' && id !== undefined && this.requests.isPending(id) ? id : undefined
+  }
+
+  private onPassedOver(head: string, excess: string): void {
+    const { from = '' } = readStartTag(head)
+    const id = this.answered(head)
+    if (id === undefined) this.options.onPassedOver(from, excess)
+    else this.requests.fail(id, new AnswerTooBig(from, excess))
+  }
+
   /** Until the resource is bound every error ends the attempt; afterwards only those of the stream and its socket. */
   private onError(error: unknown): void {
     if (this.failure !== undefined) return
     const failure = toStreamFailure(error)
-    const isXmlError = error instanceof Error && error.name === 'XMLError'
+    const isXmlError = failure.condition === 'not-well-formed'
     const isSocketError = error instanceof Error && 'code' in error
     if (!this.isOnline || error instanceof StreamFailure || isXmlError || isSocketError) {
       this.end(failure)
@@ -240,4 +236,13 @@ export class XmppStream {
       this.options.onFault(failure)
     }
   }
+}
+
+/** Of a stanza that is not parsed; what it says is no more believed than the rest of it. */
+function readStartTag(head: string): { name?: string; id?: string; from?: string } {
+  const [tag = '', name = ''] = /^<([^\s/>]+)[^>]*/.exec(head) ?? []
+  const attribute = (key: string): string | undefined =>
+    new RegExp(`\\s${key}=(["'])(.*?)\\1`).exec(tag)?.[2]
+  const [id, from] = [attribute('id'), attribute('from')]
+  return { name, ...(id !== undefined && { id }), ...(from !== undefined && { from }) }
 }

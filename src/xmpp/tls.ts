@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:crypto'
 import { isIP } from 'node:net'
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
 import type { Client } from '@xmpp/client-core'
@@ -25,6 +26,8 @@ export function tlsOptions(policy: TlsPolicy, domain: string): ConnectionOptions
     host: domain,
     servername: isIP(domain) === 0 ? domain : '',
     minVersion: 'TLSv1.2',
+    // A server could ask for handshakes without end, and what a login is bound to must not change.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     rejectUnauthorized: policy.mode === 'required',
     checkServerIdentity: (_host, certificate) => checkServerIdentity(domain, certificate),
     ...(policy.caFile === undefined ? {} : { ca: readCa(policy.caFile) }),

@@ -50,6 +50,8 @@ describe('what an XMPP server says', () => {
       resource: '02:00:00:00:00:0a',
       password: 'secret',
       tls: { mode: 'insecure' },
+      sasl: { mode: 'plain' },
+      onPassedOver: () => undefined,
       connectTimeoutMs: 5_000,
       handlers: () => undefined,
       onStanza: (stanza) => names.push(stanza.name),

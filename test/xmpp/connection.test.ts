@@ -23,6 +23,7 @@ function connect(options: Partial<ConnectionOptions> = {}): XmppConnection {
     resource: '02:00:00:00:00:0a',
     password: () => 'sécret',
     tls: { mode: 'insecure' },
+    sasl: { mode: 'plain' },
     silenceLimitMs: 60_000,
     conflictWaitMs: 60_000,
     backoff: { firstMs: 1, capMs: 10 },
@@ -107,6 +108,38 @@ describe('opening a stream', () => {
     )
     await peer.closed()
     expect(said).toMatchObject([{ condition: 'no-mechanism' }])
+  })
+
+  it('remembers by what it was let in, where and how, once the server has proved itself', async () => {
+    const remembered: string[][] = []
+    const memory = {
+      recall: (key: string): undefined => void remembered.push(['recall', key]),
+      remember: (key: string, mechanism: string) => void remembered.push([key, mechanism]),
+    }
+    await online({ sasl: { mode: 'plain', memory } })
+    const key = `example.org ${server.uri} plain`
+    expect(remembered).toEqual([
+      ['recall', key],
+      [key, 'PLAIN'],
+    ])
+  })
+
+  it('takes no success that proves nothing', async () => {
+    const remembered: string[] = []
+    connect({
+      sasl: {
+        mode: 'scram',
+        memory: { recall: () => undefined, remember: (_key, name) => void remembered.push(name) },
+      },
+    })
+    const peer = await server.accept()
+    const scram = `<mechanism>SCRAM-SHA-256</mechanism>`
+    await peer.offer(`<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>${scram}</mechanisms>`)
+    await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+    peer.write(`<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`)
+    await peer.closed()
+    expect(said).toMatchObject([{ condition: 'server-signature' }])
+    expect(remembered).toEqual([])
   })
 
   it('goes on to the next service of the list, and stays there', async () => {
@@ -214,6 +247,48 @@ describe('reading', () => {
     peer.write("<message/><presence from='a@b/c'/>")
     await presence
     expect(said).toMatchObject([{ err: new Error('listener') }])
+  })
+})
+
+describe('what is too big', () => {
+  const flood = (peer: FakePeer, begin: string, end: string): void => {
+    peer.write(`${begin}${'<a/>'.repeat(25_000)}${end}`)
+  }
+
+  it('is passed over and said, and the stream stands', async () => {
+    const [connection, peer] = await online()
+    const presence = once(connection, 'presence')
+    connection.once('message', () => expect.unreachable())
+    flood(peer, "<message from='eve@example.org/x'>", '</message>')
+    peer.write("<presence from='a@b/c'/>")
+    await presence
+    expect(said).toEqual([{ from: 'eve@example.org/x', excess: 'more than 20000 elements' }])
+  })
+
+  it('fails the request that it answers, and no other', async () => {
+    const [connection, peer] = await online()
+    const [one, other] = [xml('x'), xml('y')].map((payload) =>
+      connection.request(service, 'get', payload, 5_000),
+    )
+    const [, first = ''] = await peer.expect(/id="([^"]*)"><x\/>/)
+    const [, second = ''] = await peer.expect(/id="([^"]*)"><y\/>/)
+    peer.write(`<iq type='result' id='${first}' from='${service}'>${'<a/>'.repeat(110_000)}</iq>`)
+    await expect(one).rejects.toThrow(`the answer of ${service} has more than 100000 elements`)
+    // So much may an answer have, though no other stanza may.
+    flood(peer, `<iq type='result' id='${second}' from='${service}'><true/>`, '</iq>')
+    expect((await other)?.getChild('true')).toBeDefined()
+    expect(said).toEqual([])
+  })
+
+  it('without end ends the stream by name, and another follows', { timeout: 30_000 }, async () => {
+    const [connection, peer] = await online()
+    const offline = once(connection, 'offline')
+    peer.write('<message>')
+    const chunk = Buffer.alloc(1_048_576, 'x')
+    for (let sent = 0; sent <= 64; sent += 1) peer.write(chunk)
+    expect(await offline).toMatchObject([{ condition: 'stanza-too-big' }])
+    await server.accept()
+    expect(said).toMatchObject([{ condition: 'stanza-too-big' }])
   })
 })
 
@@ -333,6 +408,7 @@ describe('requests', () => {
       resource: '02:00:00:00:00:0a',
       password: () => 'x',
       tls: { mode: 'insecure' },
+      sasl: { mode: 'plain' },
       silenceLimitMs: 60_000,
       conflictWaitMs: 60_000,
       log: {

@@ -55,6 +55,7 @@ function connect(
     resource: '02:00:00:00:00:0a',
     password: () => 'secret',
     tls: { mode: 'insecure' },
+    sasl: { mode: 'plain' },
     silenceLimitMs: 60_000,
     conflictWaitMs: staleAfterMs,
     connectTimeoutMs: 3_000,
@@ -100,7 +101,7 @@ const refusals: readonly {
   {
     fault: 'takes the connection and stays mute',
     condition: 'timeout',
-    options: { connectTimeoutMs: 50 },
+    options: { connectTimeoutMs: 500 },
     refuse: () => undefined,
   },
   {
@@ -127,6 +128,44 @@ const refusals: readonly {
     fault: 'offers no mechanism that is known',
     condition: 'no-mechanism',
     refuse: (peer) => peer.offer(plain.replace('PLAIN', 'GSSAPI')),
+  },
+  {
+    fault: 'offers PLAIN only, where no word allows it',
+    condition: 'plain-only',
+    options: { sasl: { mode: 'scram' } },
+    refuse: (peer) => peer.offer(plain),
+  },
+  {
+    fault: 'offers less than before',
+    condition: 'mechanism-downgraded',
+    options: {
+      sasl: { mode: 'plain', memory: { recall: () => 'SCRAM-SHA-1', remember: () => undefined } },
+    },
+    refuse: (peer) => peer.offer(plain),
+  },
+  {
+    fault: 'finds that the login is bound to another channel, or that its offer was changed',
+    condition: 'channel-binding',
+    refuse: async (peer) => {
+      await peer.offer(plain.replace('PLAIN', 'SCRAM-SHA-1'))
+      await peer.expect(/<auth[^>]*>[^<]*<\/auth>/)
+      peer.write(saslFailure('malformed-request'))
+    },
+  },
+  {
+    fault: 'says too much before the login',
+    condition: 'negotiation-too-big',
+    refuse: (peer) => peer.offer('<a/>'.repeat(20_000)),
+  },
+  {
+    fault: 'sends a comment',
+    condition: 'restricted-xml',
+    refuse: (peer) => peer.offer('<!-- x -->'),
+  },
+  {
+    fault: 'sends what is no XML',
+    condition: 'not-well-formed',
+    refuse: (peer) => peer.offer('<a></b>'),
   },
   {
     fault: 'offers no STARTTLS where TLS is required',
@@ -178,9 +217,9 @@ describe('a server that refuses', () => {
     expect(failures[0]?.condition).toBe(condition)
   })
 
-  const elsewhere = refusals.filter(
-    ({ condition }) => condition !== 'conflict' && condition !== 'tls-unavailable',
-  )
+  /** A conflict waits wherever else it could go; what the options decide is so at every service. */
+  const everywhere = ['conflict', 'tls-unavailable', 'plain-only', 'mechanism-downgraded']
+  const elsewhere = refusals.filter(({ condition }) => !everywhere.includes(condition))
   it.each(elsewhere)('and $fault: the next service is tried at once', async (row) => {
     connect([faulty, good], row.options)
     await row.refuse(await faulty.accept())

@@ -4,9 +4,9 @@ import xml from '@xmpp/xml'
 import { Backoff, sleep } from '../../src/xmpp/backoff.js'
 import { StreamClient } from '../../src/xmpp/client.js'
 import { RequestTimeout, StanzaError, toStreamFailure } from '../../src/xmpp/errors.js'
+import { stanzaBounds } from '../../src/xmpp/framing.js'
 import { bareJid, domainOf, isSameJid, localOf } from '../../src/xmpp/jid.js'
 import { PendingRequests } from '../../src/xmpp/requests.js'
-import { createMechanisms, Scram } from '../../src/xmpp/sasl.js'
 import { parseServiceUri } from '../../src/xmpp/service-uri.js'
 import { SilenceDetector } from '../../src/xmpp/silence.js'
 import { moveStatus } from '../../src/xmpp/status.js'
@@ -139,13 +139,15 @@ describe('on fake time', () => {
 describe('StreamClient', () => {
   it('keeps a listener on a socket that it has given up: late errors end no process', () => {
     const uri = parseServiceUri('xmpp://127.0.0.1:1')
-    const client = new StreamClient(
-      uri,
-      'example.org',
-      1000,
-      () => ({}),
-      () => undefined,
-    )
+    const client = new StreamClient({
+      service: uri,
+      domain: 'example.org',
+      timeoutMs: 1000,
+      directTls: () => ({}),
+      onReceived: () => undefined,
+      boundsOf: () => stanzaBounds,
+      passedOver: () => undefined,
+    })
     const socket = new Socket()
     client._attachSocket(Object.assign(socket, { secure: false }))
     socket.emit('close')
@@ -205,58 +207,6 @@ describe('JIDs', () => {
     expect(isSameJid('A@Example.org/X', 'a@example.org/X')).toBe(true)
     expect(isSameJid('a@example.org/X', 'a@example.org/x')).toBe(false)
     expect(isSameJid('', 'a@example.org')).toBe(false)
-  })
-})
-
-describe('SCRAM', () => {
-  const cases = [
-    {
-      source: 'RFC 5802 §5',
-      hash: 'sha1',
-      nonce: 'fyko+d2lbbFgONRv9qkxdawL',
-      serverFirst: 'r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096',
-      final: 'c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=',
-      serverFinal: 'v=rmF9pqV8S7suAoZWja4dJRkFsKQ=',
-    },
-    {
-      source: 'RFC 7677 §3',
-      hash: 'sha256',
-      nonce: 'rOprNGfwEbeRWgbNEkqO',
-      serverFirst:
-        'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
-      final:
-        'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
-      serverFinal: 'v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
-    },
-  ] as const
-  const credentials = { username: 'user', password: 'pencil' }
-
-  it.each(cases)('follows $source', ({ hash, nonce, serverFirst, final, serverFinal }) => {
-    const scram = new Scram(hash, credentials, nonce)
-    expect(scram.response()).toBe(`n,,n=user,r=${nonce}`)
-    scram.challenge(serverFirst)
-    expect(scram.response()).toBe(final)
-    expect(() => scram.verify(`v=A${serverFinal.slice(3)}`)).toThrow('signature is wrong')
-    expect(() => scram.verify('v=AAAA')).toThrow('signature is wrong')
-    expect(() => scram.verify('')).toThrow('signature is wrong')
-    scram.verify(serverFinal)
-  })
-
-  it.each([
-    ['a nonce that is not ours', 'r=other,s=QSXCR+Q6sek8bf92,i=4096'],
-    ['our nonce alone', 'r=mine,s=QSXCR+Q6sek8bf92,i=4096'],
-    ['no salt', 'r=mine+,s=,i=4096'],
-    ['too few iterations', 'r=mine+,s=QSXCR+Q6sek8bf92,i=1'],
-    ['endless iterations', 'r=mine+,s=QSXCR+Q6sek8bf92,i=999999999'],
-  ])('refuses %s', (_title, challenge) => {
-    const scram = new Scram('sha256', credentials, 'mine')
-    scram.challenge(challenge)
-    expect(() => scram.response()).toThrow('challenge is unsound')
-  })
-
-  it('is preferred to PLAIN, the stronger hash first', () => {
-    const names = createMechanisms(credentials).map(({ name }) => name)
-    expect(names).toEqual(['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'])
   })
 })
 

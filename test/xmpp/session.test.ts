@@ -19,6 +19,7 @@ const open = (): Promise<XmppSession> =>
     resource: 'doctor-1',
     password: 'secret',
     tls: { mode: 'insecure' },
+    sasl: { mode: 'plain' },
   })
 
 describe('a session beside the bridge', () => {
