@@ -20,6 +20,7 @@ import {
   readFormerEntityId,
 } from './journal/identity.js'
 import { Journal } from './journal/journal.js'
+import { Mechanisms } from './journal/mechanisms.js'
 import { membersNode } from './nodes/names.js'
 import type { ForgetAnswer } from './observe/api.js'
 import { ControlServer } from './observe/control.js'
@@ -302,6 +303,12 @@ export class Daemon {
       resource: eid,
       password: () => this.#config.xmpp.password.reveal(),
       tls: xmpp.tls,
+      sasl: {
+        mode: xmpp.sasl,
+        memory: new Mechanisms(this.#config.stateDir, (error) =>
+          log.warn({ err: error }, 'failed to keep by which mechanism the XMPP server lets in'),
+        ),
+      },
       silenceLimitMs: liveness.heartbeatMs,
       conflictWaitMs: liveness.staleAfterMs,
       log,

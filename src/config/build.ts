@@ -51,6 +51,7 @@ export function buildConfig(
       jid: xmpp.jid,
       password: files.xmppPassword,
       pubsub: xmpp.pubsub ?? `pubsub.${parseBareJid(xmpp.jid)?.domain ?? ''}`,
+      sasl: xmpp.sasl,
       tls: {
         mode: xmpp.tls.mode,
         ...(caFile !== undefined && { caFile }),
@@ -100,7 +101,7 @@ export function buildConfig(
 
 function adviseOn(config: Config): ConfigProblem[] {
   const warnings: ConfigProblem[] = []
-  const { jid, services, tls } = config.xmpp
+  const { jid, services, tls, sasl } = config.xmpp
   if (!config.isTrusted(jid)) {
     const message = `does not cover this bridge's own account ${jid}: peers with the same list will refuse it`
     warnings.push({ path: 'trust', value: config.trust.join(', '), message })
@@ -113,7 +114,8 @@ function adviseOn(config: Config): ConfigProblem[] {
   }
   const remote = services.find((uri) => !isLoopback(serviceHost(uri)))
   if (tls.mode === 'insecure' && remote !== undefined) {
-    const message = `lets the password and all states cross the network to ${remote} in clear: use 'required'`
+    const what = sasl === 'plain' ? 'the password and all states' : 'all states'
+    const message = `lets ${what} cross the network to ${remote} in clear: use 'required'`
     warnings.push({ path: 'xmpp.tls.mode', value: tls.mode, message })
   }
   return warnings

@@ -37,6 +37,8 @@ export interface XmppConfig {
   readonly password: Secret
   /** JID of the pubsub service. */
   readonly pubsub: string
+  /** How the password is proved; see `SaslMode` of `src/xmpp`. */
+  readonly sasl: 'scram' | 'scram-unbound' | 'plain'
   readonly tls: {
     readonly mode: 'required' | 'insecure'
     readonly caFile?: string

@@ -81,6 +81,7 @@ function describe(config: Config): Map<string, string> {
     'xmpp.service': xmpp.services,
     'xmpp.jid': xmpp.jid,
     'xmpp.pubsub': xmpp.pubsub,
+    'xmpp.sasl': xmpp.sasl,
     'xmpp.tls.mode': xmpp.tls.mode,
     'xmpp.tls.ca': [xmpp.tls.caFile, xmpp.tls.ca],
     'asterisk.eid': asterisk.eid,

@@ -59,6 +59,7 @@ export const settingsSchema = section({
     pubsub: text("must be the JID of the pubsub service, such as 'pubsub.example.org'", (value) =>
       isXmppDomain(value) ? value.toLowerCase() : undefined,
     ).optional(),
+    sasl: oneOf(['scram', 'scram-unbound', 'plain']).default('scram'),
     tls: section({
       mode: oneOf(['required', 'insecure']).default('required'),
       ca: filePath().optional(),

@@ -3,6 +3,7 @@ import { runConsole } from '../asterisk/console.js'
 import type { EntityId } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { readEntityId } from '../journal/identity.js'
+import { Mechanisms } from '../journal/mechanisms.js'
 import type { OverviewAnswer } from '../observe/api.js'
 import { askControl } from '../observe/control-client.js'
 import { StreamFailure, toStreamFailure } from '../xmpp/errors.js'
@@ -110,7 +111,9 @@ export class Surroundings implements DoctorContext {
   #open(service: string): Promise<XmppSession> {
     const { jid, password, tls } = this.config.xmpp
     const resource = `doctor-${randomBytes(4).toString('hex')}`
-    return XmppSession.open({ service, jid, resource, password: password.reveal(), tls })
+    const { stateDir, xmpp } = this.config
+    const sasl = { mode: xmpp.sasl, memory: new Mechanisms(stateDir).forReading() }
+    return XmppSession.open({ service, jid, resource, password: password.reveal(), tls, sasl })
   }
 }
 

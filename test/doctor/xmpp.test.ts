@@ -27,7 +27,9 @@ describe('a login', () => {
         check: 'login',
         severity: 'broken',
         text: 'xmpp://a:5222 does not let this account in: not-authorized (not-authorized)',
-        remedy: 'check xmpp.jid and its password, and that the account exists on the server',
+        remedy:
+          'check xmpp.jid and its password, and that the account exists on the server; where the server speaks of channel ' +
+          'binding, find out who ends TLS in between: for a proxy of your own set xmpp.sasl: scram-unbound',
       },
     ])
   })
