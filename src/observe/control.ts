@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { ForgetAnswer } from './api.js'
 import { askControl } from './control-client.js'
+import { requestTimeouts } from './connections.js'
 import { close } from './http.js'
 import { respondFrom, type Routes } from './respond.js'
 
@@ -41,6 +42,7 @@ export class ControlServer {
     }
     rmSync(path, { force: true })
     const server = createServer(
+      requestTimeouts,
       respondFrom({
         GET: { ...api, '/status': () => ({ status: 200, body: status() }) },
         POST: {

@@ -1,11 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, RequestListener } from 'node:http'
+import { Attempts } from './attempts.js'
+import { sourceOf } from './source.js'
+
+/**
+ * Why a request or a connection was turned away: no or a wrong `password`; more of them than are looked at (`attempts`); another
+ * `host` than a loopback one; more `connections` than are held; a request that did not come to its end (`timeout`).
+ */
+export type RefusalReason = 'password' | 'attempts' | 'host' | 'connections' | 'timeout'
 
 export interface GuardOptions {
   /** Asked of every request, with any user name; without one, only requests that name a loopback host are answered. */
   readonly password?: string
   /** Told of each request that is turned away. */
-  readonly onRefused?: (reason: 'password' | 'host') => void
+  readonly onRefused?: (reason: RefusalReason) => void
 }
 
 /**
@@ -32,6 +40,7 @@ const headers = {
 
 /**
  * Lets through to `next` who may read: with a password, who gives it (HTTP basic authentication, RFC 7617), at every path;
+ * a wrong one is answered late (`Attempts`);
  * without one, who asks for a loopback host, so that no foreign web page reads by a name that it points at this machine (DNS
  * rebinding).
  */
@@ -40,34 +49,53 @@ export function guard(
   next: RequestListener,
 ): RequestListener {
   const expected = password === undefined ? undefined : digest(password)
+  const attempts = new Attempts()
   return (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-    const refuse = (reason: 'password' | 'host', status: number, text: string): void => {
-      request.resume()
+    const refuse = (reason: RefusalReason, status: number, text: string): void => {
       onRefused?.(reason)
       response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`)
     }
-    if (expected === undefined) {
-      if (isLoopbackName(request.headers.host)) next(request, response)
-      else refuse('host', 403, 'ask for localhost or 127.0.0.1, or set http.password_file')
-    } else if (isProven(request, expected)) {
-      next(request, response)
-    } else {
+    const challenge = (): void => {
       response.setHeader('www-authenticate', 'Basic realm="hintbridge", charset="UTF-8"')
       refuse('password', 401, 'the password of http.password_file is needed, with any user name')
+    }
+    if (expected === undefined) {
+      if (isLoopbackName(request.headers.host)) next(request, response)
+      else {
+        request.resume()
+        refuse('host', 403, 'ask for localhost or 127.0.0.1, or set http.password_file')
+      }
+      return
+    }
+    const from = sourceOf(request)
+    const given = passwordOf(request)
+    if (given === undefined) {
+      request.resume()
+      challenge()
+    } else if (!attempts.mayTry(from)) {
+      request.resume()
+      response.setHeader('retry-after', '5')
+      refuse('attempts', 429, 'too many wrong passwords wait for their answer: try again')
+    } else if (timingSafeEqual(digest(given), expected)) {
+      next(request, response)
+    } else {
+      request.resume()
+      attempts.failed(from, challenge)
     }
   }
 }
 
-/** Compares digests, which are of one length, in a time that tells nothing of where they differ. */
-function isProven({ headers: { authorization = '' } }: IncomingMessage, expected: Buffer): boolean {
+/** What was given with HTTP basic authentication; `undefined` where nothing was, or not so. */
+function passwordOf({ headers: { authorization = '' } }: IncomingMessage): string | undefined {
   const [, credentials] = /^basic +([a-z0-9+/=]+) *$/i.exec(authorization) ?? []
-  if (credentials === undefined) return false
+  if (credentials === undefined) return undefined
   const text = Buffer.from(credentials, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  return colon >= 0 && timingSafeEqual(digest(text.slice(colon + 1)), expected)
+  return colon < 0 ? undefined : text.slice(colon + 1)
 }
 
+/** Digests are of one length, and are compared in a time that tells nothing of where they differ. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { limitConnections, requestTimeouts } from './connections.js'
 import type { Health } from './health.js'
 import type { Metrics } from './metrics.js'
 import { guard, type GuardOptions } from './guard.js'
@@ -34,7 +35,9 @@ export class HttpServer {
   /** Listens; rejects with an Error that names the address where it is taken. */
   async start(): Promise<void> {
     const { host, port } = this.#options.listen
-    const server = createServer(guard(this.#options, respondFrom({ GET: this.#routes() })))
+    const listener = guard(this.#options, respondFrom({ GET: this.#routes() }))
+    const server = createServer(requestTimeouts, listener)
+    limitConnections(server, (reason) => this.#options.onRefused?.(reason))
     this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
