@@ -188,6 +188,8 @@ export class Bridge {
         return this.#local.refreshAnswered(event)
       case 'FenceReturned':
         return this.#local.fenceReturned(event.kind, event.nonce)
+      case 'FenceFailed':
+        return this.#local.fenceFailed(event.kind, event.nonce, event.failure)
       case 'InjectionAnswered':
         return this.#injection.answered(event.lane, event.failure)
       case 'AsteriskFound':

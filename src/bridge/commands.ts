@@ -2,6 +2,12 @@
 import type { Batch, MemberItem, Page, PageQuery, Status } from './messages.js'
 import type { EntityId, Kind, StateEntry } from './state.js'
 
+/**
+ * Fences are told apart by numbers below this. Few are enough, and Asterisk never frees the name of a device: the edge makes do
+ * with as few names.
+ */
+export const fenceNonces = 256
+
 /** To the local Asterisk. */
 export type AsteriskCommand =
   /** Ask for a dump of one kind; answered by `RefreshAnswered`. */
@@ -12,7 +18,8 @@ export type AsteriskCommand =
       /** The answer brings it back. */
       readonly token: number
     }
-  /** Send the fence under the PBX's own EID (rule 1); `FenceReturned` follows when it has passed Asterisk's queue. */
+  /** Send the fence under the PBX's own EID (rule 1); `FenceReturned` follows when it has passed Asterisk's queue, or
+   * `FenceFailed`. */
   | { readonly to: 'asterisk'; readonly do: 'fence'; readonly kind: Kind; readonly nonce: number }
   /** Give Asterisk a state under that EID; answered by `InjectionAnswered` of that lane. One at a time a lane. */
   | {

@@ -26,6 +26,13 @@ export type AsteriskEvent =
     }
   /** The fence came back through Asterisk's queue (rule 1). */
   | { readonly type: 'FenceReturned'; readonly kind: Kind; readonly nonce: number }
+  /** Asterisk did not take the fence. */
+  | {
+      readonly type: 'FenceFailed'
+      readonly kind: Kind
+      readonly nonce: number
+      readonly failure: Failure
+    }
   /** The final answer to the `inject` command of that lane. */
   | { readonly type: 'InjectionAnswered'; readonly lane: number; readonly failure?: Failure }
   /** The PBX answers (first OPTIONS answered, or any SIP from it after it was lost). */

@@ -1,12 +1,19 @@
-/** One fence: asks Asterisk for a dump of one kind and finds its end (rules 1 to 3). */
+/**
+ * One fence: asks Asterisk for a dump of one kind and finds its end (rules 1 to 3). Between dumps it asks a queue that is
+ * silent whether it still moves: each kind has a queue of its own in Asterisk, and one that waits for ever says nothing.
+ */
+import { fenceNonces } from './commands.js'
 import type { Context } from './context.js'
 import { health, log } from './context.js'
 import type { Failure } from './events.js'
+import { reviveOutflow } from './remedies.js'
 import type { Key, Kind, StateEntry } from './state.js'
 import { isSameState } from './state.js'
 
 /** Overdue after this long (rule 6). */
 const overdueMs = 30_000
+/** A queue of which nothing was heard for so long is asked; with `overdueMs` a dead one is known within a minute. */
+const quietMs = 20_000
 /** With this many ambiguous dumps behind it the table is taken as it is, and asked for again later … */
 const promptPasses = 3
 const laterPassMs = 2_000
@@ -26,9 +33,15 @@ export interface FenceOutlets {
 }
 
 export class Fence {
-  #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' = 'idle'
+  /** `stalled`: nothing comes; no dump is asked for until something does, for each would wait in Asterisk's memory. */
+  #phase: 'idle' | 'refreshing' | 'fencing' | 'complete' | 'stalled' = 'idle'
   #nonce: number
   #pass = 0
+  /** When anything of this kind was last heard of Asterisk, and when it was last asked for a dump, ms. */
+  #heardMs = -Infinity
+  #askedMs = -Infinity
+  /** Why Asterisk did not take what was last sent, where it did not. */
+  #failure: Failure | undefined
   /** Of the last `refresh`: an answer to an earlier one says nothing of the dump that is awaited. */
   #token = 0
   /** Since a fence last returned: what an earlier dump named comes late where the fence after it was not waited for. */
@@ -46,7 +59,7 @@ export class Fence {
     private readonly outlets: FenceOutlets,
   ) {
     // A fence that an earlier bridge left in Asterisk's queue must not be taken for ours.
-    this.#nonce = Math.floor(context.random() * 1_000_000_000)
+    this.#nonce = Math.floor(context.random() * fenceNonces)
   }
 
   /** Is a dump awaited, or did one end? */
@@ -69,7 +82,15 @@ export class Fence {
     this.#phase = 'idle'
     this.context.agenda.cancel(this.#timer)
     this.context.agenda.cancel(this.#overdueTimer)
+    this.context.agenda.cancel(this.#outflowTimer)
     health(this.context, this.#healthKey, 'error')
+  }
+
+  /** Asterisk said something of this kind: its queue moves. */
+  heard(): void {
+    this.#heardMs = this.context.nowMs
+    // What waited in a queue that is gone was never told.
+    if (this.#phase === 'stalled') this.begin()
   }
 
   /** Takes note of a state that arrived while a dump may be under way. */
@@ -91,17 +112,25 @@ export class Fence {
   refreshAnswered(token: number, failure?: Failure): void {
     if (this.#phase !== 'refreshing' || token !== this.#token) return
     if (failure) {
-      if (!failure.isTemporary) this.#complain(failure.reason)
-      this.#askLater(failure.isTemporary ? 1_000 : 10_000)
+      this.#refused(failure)
       return
     }
     this.#phase = 'fencing'
-    this.#nonce += 1
-    this.context.emit({ to: 'asterisk', do: 'fence', kind: this.kind, nonce: this.#nonce })
+    this.#send()
+  }
+
+  /** Asterisk did not take the fence. */
+  failed(nonce: number, failure: Failure): void {
+    if (nonce !== this.#nonce) return
+    this.#failure = failure
+    if (this.#phase === 'complete') this.#watch()
+    else if (this.#phase === 'fencing') this.#refused(failure)
   }
 
   returned(nonce: number): void {
-    if (this.#phase !== 'fencing' || nonce !== this.#nonce) return
+    if (nonce !== this.#nonce) return
+    if (this.#phase === 'complete') this.#watch()
+    if (this.#phase !== 'fencing') return
     this.#pass += 1
     this.#seen.clear()
     this.context.agenda.cancel(this.#overdueTimer)
@@ -111,13 +140,58 @@ export class Fence {
       return
     }
     this.#phase = 'complete'
+    this.#watch()
     if (this.#ambiguous.size > 0 && this.#pass < maxPasses) this.#askLater(laterPassMs)
     this.outlets.onComplete(this.#named, this.#doubted)
     this.#doubted = new Set()
   }
 
+  #send(): void {
+    this.#nonce = (this.#nonce + 1) % fenceNonces
+    this.#failure = undefined
+    this.context.emit({ to: 'asterisk', do: 'fence', kind: this.kind, nonce: this.#nonce })
+  }
+
+  #refused(failure: Failure): void {
+    this.#failure = failure
+    if (!failure.isTemporary) this.#complain(failure.reason)
+    this.#askLater(failure.isTemporary ? 1_000 : 10_000)
+  }
+
+  /** Asks a queue that stays silent for `quietMs` whether it moves. */
+  #watch(): void {
+    const { agenda } = this.context
+    const arm = (sinceMs: number): void =>
+      agenda.set(this.#outflowTimer, sinceMs + quietMs, () => {
+        if (this.context.nowMs < this.#heardMs + quietMs) arm(this.#heardMs)
+        else this.#probe()
+      })
+    arm(this.context.nowMs)
+  }
+
+  #probe(): void {
+    const { agenda, nowMs } = this.context
+    this.#send()
+    agenda.set(this.#outflowTimer, nowMs + overdueMs, () => {
+      if (this.#heardMs >= nowMs) this.#watch()
+      else this.#stall()
+    })
+  }
+
+  /** Asterisk took what it was sent, and says nothing: the fence alone asks whether it does again. */
+  #stall(): void {
+    this.#complain('it takes what it is sent, and publishes nothing')
+    if (this.#phase === 'complete') this.outlets.onAsk()
+    this.#phase = 'stalled'
+    this.#send()
+    this.context.agenda.set(this.#outflowTimer, this.context.nowMs + overdueMs, () => this.#stall())
+  }
+
   #ask(): void {
     this.#phase = 'refreshing'
+    this.#failure = undefined
+    this.#askedMs = this.context.nowMs
+    this.context.agenda.cancel(this.#outflowTimer)
     // What a dump has named since is not in doubt any more.
     const unnamed = [...this.#doubted].filter((key) => !this.#named.has(key))
     this.#doubted = new Set([...unnamed, ...this.#emptied])
@@ -129,10 +203,19 @@ export class Fence {
     this.context.agenda.cancel(this.#timer)
     this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind, token: this.#token })
     if (this.context.agenda.has(this.#overdueTimer)) return
-    this.context.agenda.set(this.#overdueTimer, this.context.nowMs + overdueMs, () => {
-      this.#complain('no answer came back through its queue')
-      this.#ask()
-    })
+    this.context.agenda.set(this.#overdueTimer, this.context.nowMs + overdueMs, () =>
+      this.#overdue(),
+    )
+  }
+
+  #overdue(): void {
+    const isTaken = this.#phase === 'fencing' && this.#failure === undefined
+    if (isTaken && this.#heardMs < this.#askedMs) {
+      this.#stall()
+      return
+    }
+    this.#complain(this.#failure?.reason ?? 'no answer came back through its queue')
+    this.#ask()
   }
 
   #askLater(delayMs: number): void {
@@ -140,9 +223,7 @@ export class Fence {
   }
 
   #complain(reason: string): void {
-    const text =
-      `Asterisk does not return the ${this.kind} fence: ${reason}. Check that pjsip_hintbridge.conf is included ` +
-      `unchanged and run 'module reload res_pjsip_publish_asterisk.so'; if that does not help, restart Asterisk.`
+    const text = `Asterisk does not return the ${this.kind} fence: ${reason}. ${reviveOutflow}`
     health(this.context, this.#healthKey, 'error', text)
     log(this.context, 'error', 'fence overdue', { kind: this.kind, reason })
   }
@@ -153,6 +234,10 @@ export class Fence {
 
   get #overdueTimer(): string {
     return `fence-overdue:${this.kind}`
+  }
+
+  get #outflowTimer(): string {
+    return `outflow:${this.kind}`
   }
 
   get #healthKey(): string {

@@ -4,7 +4,7 @@
  */
 import type { Context } from './context.js'
 import { health, log } from './context.js'
-import type { BridgeEvent } from './events.js'
+import type { BridgeEvent, Failure } from './events.js'
 import { type Dump, Fence } from './fence.js'
 import type { Dated } from './replica.js'
 import { Reported } from './reported.js'
@@ -107,6 +107,7 @@ export class LocalStates {
 
   report(entry: StateEntry): void {
     const key = keyOf(entry.kind, entry.id)
+    this.#fences[entry.kind].heard()
     if (entry.kind === 'message_waiting') this.#judgeMailbox(entry)
     if (!this.#reported.take(key, entry)) return
     this.#fences[entry.kind].note(key, entry)
@@ -139,7 +140,12 @@ export class LocalStates {
   }
 
   fenceReturned(kind: Kind, nonce: number): void {
+    this.#fences[kind].heard()
     this.#fences[kind].returned(nonce)
+  }
+
+  fenceFailed(kind: Kind, nonce: number, failure: Failure): void {
+    this.#fences[kind].failed(nonce, failure)
   }
 
   /**

@@ -53,6 +53,16 @@ const remedies: Readonly<Record<Asked, ReadonlyMap<string, Remedy>>> = {
   ]),
 }
 
+/**
+ * What to do where Asterisk publishes nothing. Its publisher waits for ever after a challenge that it cannot answer, and
+ * no reload ends that but one that finds another configuration of it (Asterisk `res/res_pjsip_outbound_publish.c`).
+ */
+export const reviveOutflow =
+  'See that pjsip_hintbridge.conf is included unchanged and its server_uri is the address of asterisk.sip.listen. After a ' +
+  'challenge that it could not answer Asterisk waits for ever: write another user part into to_uri of both its ' +
+  "outbound-publish sections (sip:again@…), then 'module reload res_pjsip_outbound_publish.so', which ends no call; or " +
+  'restart Asterisk'
+
 /** The failure's reason, and what can be done about it where the table knows. */
 export function withRemedy(
   { condition, reason }: Failure,

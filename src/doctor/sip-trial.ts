@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { SipEdge } from '../asterisk/sip/edge.js'
 import { TcpTransport } from '../asterisk/sip/tcp-transport.js'
+import { fenceNonces } from '../bridge/commands.js'
 import type { AsteriskEvent } from '../bridge/events.js'
 import { kinds, type EntityId, type Kind } from '../bridge/state.js'
 import { sipSecrets } from '../config/asterisk-side.js'
@@ -46,7 +47,7 @@ export async function trySip(sip: SipConfig, eid: EntityId | undefined): Promise
 class Trial {
   readonly #edge: SipEdge
   readonly #complaints = new Map<string, string>()
-  readonly #sent = new Map<number, number>()
+  readonly #sent: Partial<Record<Kind, { readonly nonce: number; readonly atMs: number }>> = {}
   readonly #fencesMs: Partial<Record<Kind, number>> = {}
   readonly #refusals: Partial<Record<Kind, string>> = {}
   #isFound = false
@@ -111,14 +112,15 @@ class Trial {
         else this.#sendFence(event.kind)
         return
       case 'FenceReturned': {
-        const sentAt = this.#sent.get(event.nonce)
-        if (sentAt === undefined) return
-        this.#fencesMs[event.kind] = performance.now() - sentAt
+        const sent = this.#sent[event.kind]
+        if (sent?.nonce !== event.nonce) return
+        this.#fencesMs[event.kind] = performance.now() - sent.atMs
         if (kinds.every((kind) => this.#fencesMs[kind] !== undefined)) this.#settle()
         return
       }
       case 'StateReported':
       case 'RefreshRequested':
+      case 'FenceFailed':
       case 'InjectionAnswered':
       case 'AsteriskVersionLearnt':
       case 'AsteriskLost':
@@ -131,8 +133,8 @@ class Trial {
   }
 
   #sendFence(kind: Kind): void {
-    const nonce = randomInt(1_000_000_000)
-    this.#sent.set(nonce, performance.now())
+    const nonce = randomInt(fenceNonces)
+    this.#sent[kind] = { nonce, atMs: performance.now() }
     this.#edge.perform({ to: 'asterisk', do: 'fence', kind, nonce })
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeSettings } from '../../src/bridge/context.js'
-import type { StateEntry } from '../../src/bridge/state.js'
+import type { Kind, StateEntry } from '../../src/bridge/state.js'
 import { Dialogue, failed, memberItem, wordOf } from './harness.js'
 import { device, eidOf, fullJidOf, mailbox, settings } from './settings.js'
 
@@ -78,7 +78,7 @@ describe('the fence', () => {
     dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 1) }).pass(1)
     expect(dialogue.take('refresh')).toHaveLength(2)
     dialogue.answerRefresh(mwi)
-    expect(dialogue.take('fence')).toEqual([])
+    expect(dialogue.take('fence').filter(({ kind }) => kind === mwi)).toEqual([])
     dialogue.answerRefresh(mwi, failed('503')).pass(1_000).fenced(mailbox('1@default', 1))
     expect(dialogue.bridge.overview().phase).toBe('ready')
     expect(told(dialogue)).toEqual([])
@@ -231,9 +231,20 @@ describe('the fence', () => {
     dialogue.answerRefresh(mwi).clear().pass(29_999)
     expect(dialogue.health(`fence:${mwi}`)).toBeUndefined()
     dialogue.pass(1)
-    expect(dialogue.health(`fence:${mwi}`)).toContain('module reload res_pjsip_publish_asterisk.so')
+    expect(dialogue.health(`fence:${mwi}`)).toContain('module reload res_pjsip_outbound_publish.so')
     dialogue.fenced()
     expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it('asks a silent Asterisk for no dump more, for each would wait in its memory, until it says something (rule 6)', () => {
+    const dialogue = new Dialogue().online().post({ type: 'AsteriskFound' })
+    dialogue.answerRefresh(dev).answerRefresh(mwi)
+    dialogue.post({ type: 'FenceReturned', kind: mwi, nonce: dialogue.fenceOf(mwi) }).clear()
+    for (let second = 0; second < 600; second += 1) dialogue.pass(1_000)
+    expect(dialogue.take('refresh').filter(({ kind }) => kind === dev)).toEqual([])
+    expect(dialogue.take('fence').filter(({ kind }) => kind === dev)).toHaveLength(20)
+    dialogue.report('PJSIP/1', 'INUSE')
+    expect(dialogue.takeOne('refresh').kind).toBe(dev)
   })
 
   it('is tried again after a refresh that failed for now', () => {
@@ -353,6 +364,78 @@ describe('filters that change while the bridge runs', () => {
     dialogue.post({ type: 'StateReported', entry: mailbox('1@default', 0) })
     dialogue.reload({ isClaimed: () => true }).fenced()
     expect(told(dialogue)).toEqual(['1@default 0/0'])
+  })
+})
+
+describe('a PBX that publishes nothing any more (rule 6)', () => {
+  const complaints = (dialogue: Dialogue): unknown[] =>
+    dialogue.take('health').filter(({ key, text }) => key.startsWith('fence') && text !== undefined)
+  const begun = (): Dialogue => new Dialogue().ready([device('PJSIP/1', 'INUSE')]).clear()
+  /** Each kind is a queue of its own in Asterisk: the other one goes on. */
+  const passAlive = (dialogue: Dialogue, kind: Kind, seconds: number): Dialogue => {
+    for (let second = 0; second < seconds; second += 1) {
+      dialogue.pass(1_000)
+      for (const fence of dialogue.take('fence')) {
+        if (fence.kind === kind) dialogue.post({ type: 'FenceReturned', kind, nonce: fence.nonce })
+      }
+    }
+    return dialogue
+  }
+
+  it.each([
+    [dev, mwi],
+    [mwi, dev],
+  ] as const)('is named within a minute though nothing changes: %s', (mute, alive) => {
+    const dialogue = passAlive(begun(), alive, 49)
+    expect(dialogue.health(`fence:${mute}`)).toBeUndefined()
+    passAlive(dialogue, alive, 1)
+    const text = dialogue.health(`fence:${mute}`)
+    expect(text).toContain('publishes nothing')
+    expect(text).toContain("then 'module reload res_pjsip_outbound_publish.so'")
+    expect(text).toContain('or restart Asterisk')
+    passAlive(dialogue, alive, 600)
+    expect(dialogue.health(`fence:${alive}`)).toBeUndefined()
+  })
+
+  it('is not asked while it speaks, and a fence that comes back is enough', () => {
+    const dialogue = begun()
+    for (let second = 0; second < 60; second += 1) {
+      dialogue.report('PJSIP/1', second % 2 ? 'INUSE' : 'BUSY').pass(1_000)
+    }
+    expect(dialogue.take('fence').filter(({ kind }) => kind === dev)).toEqual([])
+    const returned = begun()
+    for (let second = 0; second < 600; second += 1) {
+      returned.pass(1_000)
+      for (const { kind, nonce } of returned.take('fence')) {
+        returned.post({ type: 'FenceReturned', kind, nonce })
+      }
+    }
+    expect(returned.take('refresh')).toEqual([])
+    expect(complaints(returned)).toEqual([])
+  })
+
+  it('has its devices withdrawn after stale_after, and told anew when it speaks again (rule 16)', () => {
+    const dialogue = new Dialogue().ready([device('PJSIP/1', 'INUSE')])
+    expect(told(dialogue)).toEqual(['PJSIP/1 INUSE'])
+    for (let second = 1; second < 110; second += 1) {
+      expect(told(passAlive(dialogue, mwi, 1))).toEqual([])
+    }
+    expect(told(passAlive(dialogue, mwi, 1))).toEqual(['gone PJSIP/1'])
+    dialogue.report('PJSIP/1', 'BUSY').fenced(device('PJSIP/1', 'BUSY'))
+    expect(told(dialogue)).toEqual(['PJSIP/1 BUSY'])
+    expect(dialogue.health(`fence:${dev}`)).toBeUndefined()
+    expect(dialogue.bridge.overview().phase).toBe('ready')
+  })
+
+  it('is not blamed where it refused what it was sent: that has a health problem of its own', () => {
+    const dialogue = begun()
+    for (let second = 0; second < 120; second += 1) {
+      dialogue.pass(1_000)
+      for (const { kind, nonce } of dialogue.take('fence')) {
+        dialogue.post({ type: 'FenceFailed', kind, nonce, failure: failed('404') })
+      }
+    }
+    expect(complaints(dialogue)).toEqual([])
   })
 })
 

@@ -179,7 +179,7 @@ describe.each(['TCP', 'UDP'] as const)('the SIP edge beside Asterisk 22, by %s',
   it.each(kinds)('gets the fence back after a refresh of %s, as often as it asks', async (kind) => {
     const observed = await startEdge()
     await observed.found()
-    for (const nonce of [1_000_001, 1_000_002]) await observed.dump(kind, nonce)
+    for (const nonce of [101, 102]) await observed.dump(kind, nonce)
     expect(observed.counts).toEqual([])
   })
 

@@ -1,5 +1,7 @@
 /** The JSON bodies of Asterisk's PUBLISH. Source: Asterisk `res/res_pjsip_publish_asterisk.c`. */
+import { fenceNonces } from '../../bridge/commands.js'
 import {
+  deviceStates,
   isCount,
   parseDeviceState,
   isName,
@@ -123,12 +125,20 @@ export function encodeRefresh(eid: EntityId): string {
 
 const fenceDevice = 'hintbridge:fence-'
 const fenceMailbox = 'hintbridge@fence'
+/** The nonce of a device fence is its name and its state: Asterisk never frees a name. */
+const fenceStates = deviceStates.slice(0, 8)
 
-/** The fence of that nonce (rule 1): an uncachable device, which Asterisk does not keep; or a mailbox, the nonce its count. */
+/**
+ * The fence of that nonce, below `fenceNonces` (rule 1): an uncachable device, which Asterisk does not keep; or a mailbox, the
+ * nonce its count.
+ */
 export function fenceEntry(kind: Kind, nonce: number): StateEntry {
-  return kind === 'device_state'
-    ? { kind, id: `${fenceDevice}${nonce}`, state: 'NOT_INUSE', cachable: false }
-    : { kind, id: fenceMailbox, newMessages: nonce, oldMessages: 0 }
+  if (kind === 'message_waiting') {
+    return { kind, id: fenceMailbox, newMessages: nonce, oldMessages: 0 }
+  }
+  const state = fenceStates[nonce % fenceStates.length] ?? 'UNKNOWN'
+  const name = `${fenceDevice}${Math.floor(nonce / fenceStates.length)}`
+  return { kind, id: name, state, cachable: false }
 }
 
 /** The device that res_mwi_devstate derives from the fence mailbox. */
@@ -142,5 +152,7 @@ export function fenceNonce(entry: StateEntry): number | undefined {
   if (entry.id === fenceShadow) return NaN
   if (!entry.id.startsWith(fenceDevice)) return undefined
   const digits = entry.id.slice(fenceDevice.length)
-  return /^\d{1,10}$/.test(digits) ? Number(digits) : NaN
+  if (!/^\d{1,3}$/.test(digits)) return NaN
+  const nonce = Number(digits) * fenceStates.length + fenceStates.indexOf(entry.state)
+  return nonce < fenceNonces ? nonce : NaN
 }

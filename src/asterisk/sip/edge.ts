@@ -221,10 +221,11 @@ export class SipEdge {
 
   private sendFence(kind: Kind, nonce: number): void {
     const eid = this.entityId
-    const { log, count } = this.options
+    const { log, count, post } = this.options
     const fail = (failure: Failure): void => {
       count('failed_fences', { kind })
       log.warn({ kind, nonce, ...failure }, 'failed to send the fence to Asterisk')
+      post({ type: 'FenceFailed', kind, nonce, failure })
     }
     if (eid === undefined) {
       fail({ condition: 'no-eid', reason: 'the EID is not known yet', isTemporary: true })

@@ -1,4 +1,5 @@
 /** Asks Asterisk for its EID until it is known, ever more seldom, and says what stands in the way. */
+import { reviveOutflow } from '../../bridge/remedies.js'
 import type { Failure } from '../../bridge/events.js'
 import type { Clock } from './clock.js'
 import type { Health } from './foreign-entity-id.js'
@@ -73,8 +74,8 @@ export class EntityIdQuest {
     health(
       'eid-unknown',
       'Asterisk takes what it is sent, but publishes nothing that the bridge can take, and so its EID is not known: ' +
-        'is pjsip_hintbridge.conf included unchanged, its server_uri the address of asterisk.sip.listen, ' +
-        'its password asterisk.sip.password? Then module reload res_pjsip_publish_asterisk.so, or restart Asterisk',
+        'are the passwords on both sides the same? ' +
+        reviveOutflow,
     )
   }
 }

@@ -213,13 +213,14 @@ describe('an Asterisk that answers by a connection', () => {
     wire.refuse()
     expect(counts).toEqual(['failed_fences device_state'])
     live(5_000, wire, stream)
-    expect(events.map(({ type }) => type)).toEqual(['AsteriskLost', 'AsteriskFound'])
+    const told = ['AsteriskLost', 'FenceFailed', 'AsteriskFound']
+    expect(events.map(({ type }) => type)).toEqual(told)
     expect(stream.takeRequests('PUBLISH')).toEqual([])
   })
 
   it('with 503, and whose connection ends then, is sent that again as a datagram', async () => {
     const { stream, wire, live, fence } = await startConnected()
-    fence(7)
+    fence(57)
     stream.answer(stream.takePublish(), 503)
     stream.end('read ECONNRESET')
     const [again, ...others] = live(500, wire)
@@ -338,7 +339,7 @@ describe('a connection that ends', () => {
 
   it('has a fence that is under way there sent again, for a lost one is missed for half a minute', async () => {
     const { stream, wire, fence, counts } = await startConnected()
-    fence(7)
+    fence(57)
     expect(stream.takePublish().body.toString()).toContain('fence-7')
     stream.end('read ECONNRESET')
     expect(wire.takePublish().body.toString()).toContain('fence-7')
@@ -364,6 +365,7 @@ describe('a connection that ends', () => {
     expect(events).toEqual([
       { type: 'AsteriskLost', reason: 'ECONNREFUSED' },
       { type: 'InjectionAnswered', lane: 0, failure },
+      { type: 'FenceFailed', kind: 'device_state', nonce: 7, failure },
     ])
     expect(counts).toEqual(['failed_fences device_state'])
     wire.take()

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { fenceEntry, fenceNonce } from '../../../src/asterisk/sip/body.js'
 import { DigestClient } from '../../../src/asterisk/sip/digest.js'
+import { fenceNonces } from '../../../src/bridge/commands.js'
 import { secrets, startEdge as start, uri } from './started-edge.js'
 import {
   deviceBody,
@@ -185,11 +187,11 @@ describe('a PUBLISH of Asterisk', () => {
     [
       'a fence of devices',
       'asterisk-devicestate',
-      deviceBody('hintbridge:fence-4711', 'NOT_INUSE'),
+      deviceBody('hintbridge:fence-31', 'NOT_INUSE'),
       {
         type: 'FenceReturned',
         kind: 'device_state',
-        nonce: 4711,
+        nonce: 249,
       },
     ],
     [
@@ -562,16 +564,38 @@ describe('commands', () => {
     expect(JSON.parse(refresh.body.toString())).toEqual({ type: 'refresh', eid: ownEid })
     wire.answer(refresh, 200, 'SIP-ETag: 1', 'Expires: 3600')
     expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state', token: 1 }])
-    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 7 })
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 9 })
     const fence = wire.takePublish()
     expect(fence.headers.get('sip-if-match')).toBe('1')
     expect(JSON.parse(fence.body.toString())).toEqual({
       type: 'devicestate',
-      device: 'hintbridge:fence-7',
+      device: 'hintbridge:fence-1',
       state: 'NOT_INUSE',
       cachable: 0,
       eid: ownEid,
     })
+  })
+
+  it('all fences of devices there can be take 32 names, for Asterisk never frees one, and each is known again', () => {
+    const names = new Set<string>()
+    for (let nonce = 0; nonce < fenceNonces; nonce += 1) {
+      const entry = fenceEntry('device_state', nonce)
+      names.add(entry.id)
+      expect(fenceNonce(entry)).toBe(nonce)
+    }
+    expect(names.size).toBe(32)
+    const earlier = { ...fenceEntry('device_state', 0), id: 'hintbridge:fence-123456789' }
+    expect(fenceNonce(earlier)).toBeNaN()
+  })
+
+  it('a fence that Asterisk refuses is told of', async () => {
+    const { edge, wire, events, hello } = await start()
+    hello()
+    edge.perform({ to: 'asterisk', do: 'fence', kind: 'message_waiting', nonce: 7 })
+    wire.answer(wire.takePublish(), 404)
+    expect(events).toMatchObject([
+      { type: 'FenceFailed', kind: 'message_waiting', nonce: 7, failure: { condition: '404' } },
+    ])
   })
 
   it('the fence of mailboxes carries its nonce as the count', async () => {
