@@ -1,5 +1,7 @@
 /** What systemd is told: started, alive, how it stands, stopping. Source: sd_notify(3), systemd.service(5). */
-import { createRequire } from 'node:module'
+import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
 /** Sends newline-separated assignments such as `READY=1`. */
 export type Notify = (state: string) => void
@@ -45,32 +47,60 @@ export class ServiceManager {
  */
 export function findServiceManager(
   environment: NodeJS.ProcessEnv,
-  load: () => Notify = loadLibsystemd,
+  load: (environment: NodeJS.ProcessEnv) => Notify = startHelper,
 ): ServiceManager {
   if (!environment['NOTIFY_SOCKET']) return new ServiceManager(() => undefined, undefined)
   const { WATCHDOG_USEC: watchdogUs, WATCHDOG_PID: watchedPid = `${process.pid}` } = environment
   const isWatched = Number(watchdogUs) > 0 && Number(watchedPid) === process.pid
   const beatMs = isWatched ? Number(watchdogUs) / 2_000 : longestBeatMs
-  return new ServiceManager(load(), Math.min(beatMs, longestBeatMs))
+  return new ServiceManager(load(environment), Math.min(beatMs, longestBeatMs))
 }
 
 /**
- * `sd_notify` of systemd's own library: Node.js has no datagram sockets of Unix, and a `systemd-notify` for each beat would
- * be a fork of the whole process.
+ * Each line is an assignment, an empty one sends those before it. `systemd-notify` waits until systemd has read it, so that
+ * its sender is still there to be looked up. The helper outlives SIGTERM, which systemd sends to all of the service, to tell
+ * that it stops; it ends with its input.
  */
-function loadLibsystemd(): Notify {
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    const sdNotify = koffi.load('libsystemd.so.0').func('sd_notify', 'int', ['int', 'str'])
-    return (state) => void sdNotify(0, state)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
+const helper = `
+trap '' TERM INT HUP
+set --
+while IFS= read -r line; do
+  if [ -n "$line" ]; then set -- "$@" "$line"; else systemd-notify "$@"; set --; fi
+done`
+
+/**
+ * Node.js has no datagram sockets of Unix, and a native addon for one datagram would be more code than all the rest. A small
+ * shell that runs `systemd-notify` spares this process, which is large and busy, a fork at each beat. The unit needs
+ * `NotifyAccess=all`. Where the helper dies no beat comes any more, and the watchdog bites.
+ */
+function startHelper({ NOTIFY_SOCKET, PATH }: NodeJS.ProcessEnv): Notify {
+  if (!hasProgram('systemd-notify', PATH)) {
     throw new Error(
-      `failed to find systemd's sd_notify: ${reason}; install libsystemd.so.0 and the optional npm package koffi, ` +
-        'or set Type=exec and WatchdogSec=0 in a drop-in of the unit',
-      { cause },
+      'failed to find systemd-notify in PATH: install it (it is part of systemd), or set Type=exec and WatchdogSec=0 in a ' +
+        'drop-in of the unit',
     )
   }
+  // Nothing else of the environment: a password may be in it.
+  const child = spawn('/bin/sh', ['-c', helper], {
+    env: { NOTIFY_SOCKET, PATH },
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  const ignore = (): void => undefined
+  child.on('error', ignore)
+  child.stdin.on('error', ignore)
+  child.unref()
+  return (state) => void child.stdin.write(`${state}\n\n`)
+}
+
+function hasProgram(name: string, path = ''): boolean {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
 }
 
 function statement({ isMoving, status }: Pulse): string {

@@ -1,5 +1,6 @@
 /** The systemd unit, and what the real bridge tells systemd; PID 1 is played by whoever listens on NOTIFY_SOCKET. */
 import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -44,9 +45,15 @@ describe('what the bridge tells systemd', () => {
       .split('\n')
       .filter((line) => line.startsWith('"'))
       .map((line) => JSON.parse(line) as string)
+      // By which systemd-notify waits until it was read.
+      .filter((text) => text !== 'BARRIER=1')
   /** Resolves with what is said next that matches. */
-  const saysNext = (pattern: RegExp): Promise<unknown> =>
-    systemd.logs(pattern, 10_000, readText(systemd.options.logFile).length)
+  const saysNext = (pattern: RegExp, timeoutMs = 10_000): Promise<unknown> =>
+    systemd.logs(pattern, timeoutMs, readText(systemd.options.logFile).length)
+
+  /** The one child of the bridge. */
+  const helper = (): number =>
+    Number(readFileSync(`/proc/${bridge.pid}/task/${bridge.pid}/children`, 'utf8').trim())
 
   beforeAll(async () => {
     cluster = await createCluster({
@@ -68,7 +75,7 @@ describe('what the bridge tells systemd', () => {
       name: 'bridge',
       command: process.execPath,
       args: [join(root, 'dist/main.js'), 'run', '--config', cluster.member('a').configFile],
-      env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '500000' },
+      env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '2000000' },
       cwd: folder,
       logFile: join(folder, 'bridge.log'),
     })
@@ -92,19 +99,30 @@ describe('what the bridge tells systemd', () => {
   })
 
   it('it gives no sign of life while it stands still', async () => {
+    await saysNext(/WATCHDOG=1/) // the next one is a second away
     bridge.signal('SIGSTOP')
     const before = said().length
-    await expect(
-      systemd.logs(/WATCHDOG/, 1_500, readText(systemd.options.logFile).length),
-    ).rejects.toThrow('nothing found')
+    await expect(saysNext(/WATCHDOG/, 3_000)).rejects.toThrow('nothing found')
     expect(said()).toHaveLength(before)
     const goesOn = saysNext(/WATCHDOG=1/)
     bridge.signal('SIGCONT')
     await goesOn
   })
 
-  it('it says when it stops, and nothing after that', async () => {
+  it('its helper knows nothing of its environment but where systemd listens', () => {
+    const environment = readFileSync(`/proc/${helper()}/environ`, 'utf8')
+    const names = environment.split('\0').map((assignment) => assignment.split('=')[0])
+    expect(names.filter(Boolean).toSorted()).toEqual(['NOTIFY_SOCKET', 'PATH'])
+  })
+
+  it('it says when it stops, though systemd ends its helper too, and nothing after that', async () => {
+    const pid = helper()
+    process.kill(pid, 'SIGTERM')
     await bridge.stop()
+    await systemd.logs(/STOPPING=1/)
+    // A process that nobody has waited for yet has no command line any more.
+    const commandLine = `/proc/${pid}/cmdline`
+    await expect.poll(() => existsSync(commandLine) && readText(commandLine)).toBeFalsy()
     expect(said().at(-1)).toBe('STOPPING=1\nSTATUS=stopping')
   })
 })

@@ -15,7 +15,7 @@ describe('the service manager', () => {
   beforeEach(() => vi.useFakeTimers())
   afterEach(() => vi.useRealTimers())
 
-  it('is told nothing where NOTIFY_SOCKET names none, and its library is not looked for', () => {
+  it('is told nothing where NOTIFY_SOCKET names none, and no helper is started', () => {
     const load = vi.fn()
     const manager = findServiceManager({ WATCHDOG_USEC: '30000000' }, load)
     manager.started(inSync)
@@ -60,12 +60,11 @@ describe('the service manager', () => {
     manager.stopping()
   })
 
-  it('that cannot be told is an error before anything starts', () => {
-    const load = (): never => {
-      throw new Error('no libsystemd')
-    }
-    expect(() => findServiceManager({ NOTIFY_SOCKET: '/run/notify' }, load)).toThrow(
-      'no libsystemd',
+  it('that cannot be told is an error with the remedy before anything starts', () => {
+    expect(() =>
+      findServiceManager({ NOTIFY_SOCKET: '/run/notify', PATH: '/nowhere:/dev' }),
+    ).toThrow(
+      'failed to find systemd-notify in PATH: install it (it is part of systemd), or set Type=exec and WatchdogSec=0',
     )
   })
 })
