@@ -56,10 +56,10 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`)
 const scratch = createScratch('bench')
 const ca = await createCa(scratch)
 
-/** Starts a server as the bench has them all: the SQLite store on Prosody, no limits. */
+/** Starts a server as the bench has them all: as shipped, with the SQLite store on Prosody. */
 function startServer(
   kind: Kind,
-  more: Pick<XmppServerOptions, 'accounts' | 'name'>,
+  more: Pick<XmppServerOptions, 'accounts' | 'name' | 'rate'>,
 ): Promise<XmppServer> {
   return starters[kind]({ scratch, ca, ...more, store: 'sql' })
 }
@@ -114,8 +114,8 @@ async function measureServers(scenarios: readonly ServerScenario[]): Promise<Res
       const site: Site = {
         scratch,
         ca,
-        startServer: (accounts) =>
-          startServer(kind, { accounts, name: `${scenario.name}-${kind}-${++count}` }),
+        startServer: (accounts, more) =>
+          startServer(kind, { accounts, name: `${scenario.name}-${kind}-${++count}`, ...more }),
       }
       const measured = await scenario.measure(site, size)
       const subject = kind === 'prosody' ? 'Prosody' : 'ejabberd'

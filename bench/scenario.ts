@@ -1,7 +1,7 @@
 /** What a scenario is, and what it gives. */
 import type { CertificateAuthority } from '../lab/ca.js'
 import type { Scratch } from '../lab/scratch.js'
-import type { XmppServer } from '../lab/xmpp-server.js'
+import type { XmppServer, XmppServerOptions } from '../lab/xmpp-server.js'
 import type { Pair } from './pairs.js'
 
 /** How much is done: `quick` is for the smoke test, which looks at losses and not at times. */
@@ -27,6 +27,7 @@ export interface Site {
   readonly ca: CertificateAuthority
   readonly startServer: (
     accounts: readonly { user: string; password: string }[],
+    more?: Pick<XmppServerOptions, 'rate'>,
   ) => Promise<XmppServer>
 }
 

@@ -8,6 +8,7 @@ import { claimPort } from './scratch.js'
 import { Server } from './server.js'
 import {
   answersXmpp,
+  bridgeRate,
   type Account,
   type XmppServer,
   type XmppServerOptions,
@@ -22,7 +23,7 @@ interface Setting {
   readonly certificate: Certificate
 }
 
-/** Starts an ejabberd of its own with mod_pubsub; STARTTLS is required, s2s and shapers are off. */
+/** Starts an ejabberd of its own with mod_pubsub; STARTTLS is required, s2s is off. */
 export async function startEjabberd(options: XmppServerOptions): Promise<XmppServer> {
   const domain = options.domain ?? 'example.org'
   const pubsub = `pubsub.${domain}`
@@ -149,17 +150,12 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
     ip: '127.0.0.1',
     module: 'ejabberd_c2s',
     max_stanza_size: 262_144,
-    shaper: options.rate === undefined ? 'none' : 'c2s_shaper',
+    shaper: 'c2s_shaper',
     access: 'all',
   }
   return {
     hosts: [domain],
-    ...(options.rate === undefined
-      ? {}
-      : {
-          shaper: { limited: { rate: options.rate, burst_size: 20_000 } },
-          shaper_rules: { c2s_shaper: { limited: 'all' } },
-        }),
+    ...shapers(options.rate),
     loglevel: 'info',
     certfiles: [certificate.certFile, certificate.keyFile],
     ca_file: options.ca.caFile,
@@ -195,6 +191,22 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
         default_node_config: { send_last_published_item: 'never' },
         ...(options.maxItems === undefined ? {} : { max_items_node: options.maxItems }),
       },
+    },
+  }
+}
+
+/** As shipped for bridges, or a rate for all, as ejabberd's sample configuration has it. */
+function shapers(rate: XmppServerOptions['rate']): object {
+  return {
+    shaper: {
+      bridges: { rate: bridgeRate, burst_size: bridgeRate },
+      ...(typeof rate === 'number' && { limited: { rate, burst_size: 20_000 } }),
+    },
+    shaper_rules: {
+      c2s_shaper:
+        typeof rate === 'number'
+          ? { limited: 'all' }
+          : [...(rate === 'none' ? [] : [{ bridges: 'bridges' }]), { none: 'all' }],
     },
   }
 }

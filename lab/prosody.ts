@@ -7,6 +7,7 @@ import { claimPort } from './scratch.js'
 import { Server } from './server.js'
 import {
   answersXmpp,
+  bridgeRate,
   type Account,
   type XmppServer,
   type XmppServerOptions,
@@ -21,7 +22,7 @@ interface Setting {
   readonly certificate: Certificate
 }
 
-/** Starts a Prosody of its own with a pubsub component; STARTTLS is required, s2s and rate limits are off. */
+/** Starts a Prosody of its own with a pubsub component; STARTTLS is required, s2s is off. */
 export async function startProsody(options: XmppServerOptions): Promise<XmppServer> {
   const domain = options.domain ?? 'example.org'
   const pubsub = `pubsub.${domain}`
@@ -87,29 +88,29 @@ const lua = (text: string): string => JSON.stringify(text)
 
 function configuration(setting: Setting, options: XmppServerOptions): string {
   const { folder, domain, certificate } = setting
-  const admins = (options.accounts ?? []).map(({ user }) => lua(`${user}@${domain}`))
+  const admins = (options.accounts ?? []).map(({ user }) => lua(`${user}@${domain}`)).join(', ')
   return `
 run_as_root = true
 daemonize = false
 pidfile = ${lua(join(folder, 'prosody.pid'))}
 data_path = ${lua(join(folder, 'data'))}
 certificates = ${lua(folder)}
-plugin_paths = { ${lua(join(import.meta.dirname, 'prosody-modules'))} }
+plugin_paths = { ${lua(join(import.meta.dirname, 'prosody-modules'))}, ${lua(shippedModules)} }
 log = { { levels = { min = "info" }, to = "console" } }
 interfaces = { "127.0.0.1" }
 c2s_ports = { ${setting.port} }
 c2s_direct_tls_ports = { ${setting.directTlsPort} }
 c2s_require_encryption = true
 authentication = "internal_hashed"
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq"${options.rate === undefined ? '' : ', "limits"'} }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq", "bridge_rate"${typeof options.rate === 'number' ? ', "limits"' : ''} }
 modules_disabled = { "s2s" }
-${options.rate === undefined ? swiftSettings : `limits = { c2s = { rate = "${options.rate / 1_000}kb/s" } }`}
+${rateSettings(options.rate, admins)}
 ssl = { certificate = ${lua(certificate.certFile)}, key = ${lua(certificate.keyFile)} }
 
 VirtualHost ${lua(domain)}
 
 Component ${lua(setting.pubsub)} "pubsub"
-  admins = { ${admins.join(', ')} }
+  admins = { ${admins} }
   modules_enabled = { "lose_pubsub_store" }
   lose_pubsub_store_when = ${lua(join(folder, loseStoreFile))}
   expose_publisher = ${String(options.exposePublisher ?? true)}
@@ -119,10 +120,19 @@ ${options.extra ?? ''}
 `
 }
 
-/** As shipped; a server with limits keeps Prosody's defaults, as read size is how coarse its limit is. */
-const swiftSettings = `network_default_read_size = 262144
-network_settings = { nagle = false }
-gc = { mode = "incremental", threshold = 200 }`
+const shippedModules = join(import.meta.dirname, '../contrib/prosody')
+
+/** As shipped, or, with a rate for all, Prosody's defaults. */
+function rateSettings(rate: XmppServerOptions['rate'], bridges: string): string {
+  if (typeof rate === 'number') {
+    return `limits = { c2s = { rate = "${rate / 1_000}kb/s" } }`
+  }
+  const swift = `network_settings = { nagle = false }\ngc = { mode = "incremental", threshold = 200 }`
+  if (rate === 'none') return swift
+  return `${swift}
+bridge_rate_jids = { ${bridges} }
+bridge_rate = ${bridgeRate}`
+}
 
 const sqlStore = `storage = "sql"
   sql = { driver = "SQLite3", database = "prosody.sqlite" }`

@@ -19,6 +19,9 @@ export interface ServerSetting {
   readonly apiPort?: number
 }
 
+/** What a bridge may send, octets a second, in the configurations of `contrib/`. */
+export const bridgeRate = 512_000
+
 export interface XmppServerOptions {
   readonly scratch: Scratch
   readonly ca: CertificateAuthority
@@ -36,8 +39,11 @@ export interface XmppServerOptions {
   readonly exposePublisher?: boolean
   /** Prosody's store of pubsub items, default `internal` (files). */
   readonly store?: 'internal' | 'sql'
-  /** What a client may send, octets a second, as the servers' default configurations limit it; else there is no limit. */
-  readonly rate?: number
+  /**
+   * What any client may send, octets a second, as the servers' default configurations limit it, or `none`. Default: `bridgeRate`
+   * for the accounts, as shipped, and no limit for guests.
+   */
+  readonly rate?: number | 'none'
   /** Instead of one that the CA issues for the domain. */
   readonly certificate?: Certificate
   /** The server's configuration, in place of the lab's; the options above then have no effect on it. */

@@ -1,4 +1,7 @@
-/** Bridge to bridge through a real server, with Asterisks that cost nothing: what the bridges and the server can do. */
+/**
+ * Bridge to bridge through a real server, with Asterisks that cost nothing: what the bridges and the server can do, where no
+ * rate holds them. No Asterisk publishes more than that rate.
+ */
 import { watchCpu } from '../processes.js'
 import type { ServerScenario } from '../scenario.js'
 import { Swarm, swarmAccounts } from '../swarm/swarm.js'
@@ -10,7 +13,7 @@ export const feed: ServerScenario = {
   name: 'feed',
   about: '30,000 devices change at once, bridge to bridge, scripted Asterisks',
   async measure({ scratch, startServer }, size) {
-    const server = await startServer(swarmAccounts(2))
+    const server = await startServer(swarmAccounts(2), { rate: 'none' })
     const devicesEach = devicesOf[size]
     const swarm = Swarm.start({ scratch, server, memberCount: 2, devicesEach, processCount: 2 })
     try {

@@ -1,4 +1,4 @@
-/** What the server itself can do: bare publishes from one client, with one subscriber. */
+/** What the server itself can do: bare publishes from one client, with one subscriber and no rate. */
 import { Onlooker } from '../../lab/onlooker.js'
 import type { Batch } from '../../src/bridge/messages.js'
 import { feedCodec } from '../../src/nodes/feed.js'
@@ -16,7 +16,7 @@ export const limit: ServerScenario = {
   name: 'limit',
   about: 'bare publishes, one client and one subscriber',
   async measure(site, size) {
-    const server = await site.startServer(accounts)
+    const server = await site.startServer(accounts, { rate: 'none' })
     const [publisher, subscriber] = await Promise.all(
       accounts.map((account) => Onlooker.connect(server, account)),
     )

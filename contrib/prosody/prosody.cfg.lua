@@ -1,5 +1,6 @@
 -- A Prosody (0.12 or 13) that serves hintbridge and nothing else: /etc/prosody/prosody.cfg.lua.
--- Debian: `apt-get install prosody lua-dbi-sqlite3`. Change the names, put the certificate into certs/ beside this file
+-- Debian: `apt-get install prosody lua-dbi-sqlite3`. Change the names, put mod_bridge_rate.lua, which lies beside this file, into
+-- /var/lib/prosody/custom_plugins/ (make the folder), and the certificate into certs/ beside prosody.cfg.lua
 -- (`prosodyctl --root cert import example.org FOLDER`), `prosodyctl check config`, restart, and
 -- `prosodyctl adduser pbx-a@example.org` for each bridge. More, and a Prosody that serves others too: docs/xmpp-servers.md.
 
@@ -11,20 +12,20 @@ pidfile = "/run/prosody/prosody.pid"
 certificates = "certs"
 log = { { levels = { min = "info" }, to = "console" } } -- systemd's journal
 
-modules_enabled = { "disco", "saslauth", "tls", "ping", "time", "limits", "admin_shell", "posix" }
+modules_enabled = { "disco", "saslauth", "tls", "ping", "time", "limits", "bridge_rate", "admin_shell", "posix" }
 -- Bridges of one domain do not speak to other servers. Take it out where sites federate.
 modules_disabled = { "s2s" }
 
 authentication = "internal_hashed"
 c2s_require_encryption = true
 
--- Strangers are held to Debian's usual rate; a bridge must not be, or lamps are late.
+-- Strangers are held to Debian's usual rate. A bridge needs more, or lamps are late; without any limit one broken bridge could
+-- stall the server for all.
 limits = { c2s = { rate = "10kb/s" } }
-unlimited_jids = bridges
+bridge_rate_jids = bridges
+bridge_rate = 512000 -- octets a second: 10,000 states
 
--- By default a change waits for the client's ACK of the one before; and of who sends more than 4 kB the rest is not read before
--- all others are, which a busy server may not come to for long: now more is read at once than is usually waiting.
-network_default_read_size = 262144
+-- By default a change waits for the client's ACK of the one before.
 network_settings = { nagle = false }
 -- By default garbage is collected all the time (threshold 105), which is half of what a busy Prosody does.
 gc = { mode = "incremental", threshold = 200 }

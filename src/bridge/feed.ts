@@ -8,6 +8,7 @@ import type { Failure } from './events.js'
 import { Lag } from './lag.js'
 import { type Batch, maxEntries } from './messages.js'
 import { Pace } from './pace.js'
+import { whereRateIsSet } from './remedies.js'
 import { type FeedEntry, type Key, keyOf, tally } from './state.js'
 import { takeFitting, wireOctets } from './wire.js'
 
@@ -59,8 +60,8 @@ export class Feed {
       'feed-lag',
       () =>
         `changes of the own Asterisk reach the cluster late. If the XMPP server limits the rate of ` +
-        `${context.settings.jid}, lift that limit for this account (Prosody: unlimited_jids; ejabberd: a shaper of ` +
-        `none); else see whether the server is overloaded.`,
+        `${context.settings.jid}, raise that limit for this account (${whereRateIsSet}); else see whether the ` +
+        `server is overloaded.`,
     )
   }
 
@@ -178,7 +179,7 @@ export class Feed {
     if (failure.condition === 'timeout') {
       this.#lose()
       const reason =
-        'a publish to the own feed was not answered for one heartbeat; if the server limits the rate of this account, lift that'
+        'a publish to the own feed was not answered for one heartbeat; if the server limits the rate of this account, raise that'
       this.context.emit({ to: 'cluster', do: 'endStream', reason })
       return
     }

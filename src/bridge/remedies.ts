@@ -3,6 +3,10 @@ import type { BridgeSettings } from './context.js'
 import type { Failure } from './events.js'
 
 /** What was asked of a service: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
+/** The setting of each server for how fast it reads what a bridge sends. */
+export const whereRateIsSet =
+  "Prosody, bridge_rate of mod_bridge_rate; ejabberd, the bridges' rate in c2s_shaper; see docs/xmpp-servers.md"
+
 export type Asked = 'nodes' | 'members' | 'feed'
 
 type Remedy = (settings: BridgeSettings) => string

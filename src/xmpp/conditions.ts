@@ -117,7 +117,7 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
     reaction: 'retry',
     // COMPAT ejabberd: mod_fail2ban ends the streams of an address that it has banned with this condition too.
     remedy:
-      "exempt the bridges' accounts from the server's rate and session limits; if it has banned this address after " +
+      "raise the server's rate and session limits for the bridges' accounts; if it has banned this address after " +
       'wrong passwords, correct the password, then lift the ban (ejabberd: ejabberdctl unban_ip ADDRESS)',
   },
   'remote-connection-failed': leaveServer,

@@ -113,7 +113,7 @@ describe('a server that takes little (rule 11)', () => {
     expect(bridge.health('feed-lag')).toBeUndefined()
     bridge.pass(1_000).report('Custom:1', 'INUSE').pass(2_100)
     answer(bridge)
-    expect(bridge.health('feed-lag')).toContain('lift that limit')
+    expect(bridge.health('feed-lag')).toContain('raise that limit')
     expect(bridge.bridge.overview().feedLagMs).toBe(2_100)
   })
 

@@ -26,11 +26,12 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const plan = { octets: 4_096, pings: 8, limitMs: 2_000 }
+const low = { octets: 4_096, pings: 8, limitMs: 2_000 }
+const generous = { octets: 65_536, pings: 8, limitMs: 2_000 }
 
 /** Measures in the time of the server's answers only. */
-async function measure(iq: IqSender, change: Partial<typeof plan> = {}): Promise<RateSample> {
-  const measured = measureRate(iq, 'a', { ...plan, ...change })
+async function measure(iq: IqSender, change: Partial<typeof low> = {}): Promise<RateSample> {
+  const measured = measureRate(iq, 'a', { low: { ...low, ...change }, generous })
   await vi.runAllTimersAsync()
   return measured
 }
@@ -38,8 +39,16 @@ async function measure(iq: IqSender, change: Partial<typeof plan> = {}): Promise
 describe('the rate of a server', () => {
   it('that limits none is not given', async () => {
     const sample = await measure(server(1))
-    expect(sample.octets).toBe(8 * 4_096)
+    expect(sample.octets).toBe(8 * 65_536)
     expect(sample.octetsPerSecond).toBeUndefined()
+  })
+
+  it('that is generous is found behind what a low one lets through', async () => {
+    expect((await measure(server(1, 0, 512_000))).octetsPerSecond).toBeCloseTo(512_000, -4)
+    // A shaper with a burst: the mean of both.
+    const { octetsPerSecond = 0 } = await measure(server(1, 256_000, 512_000))
+    expect(octetsPerSecond).toBeGreaterThan(512_000)
+    expect(octetsPerSecond).toBeLessThan(1_500_000)
   })
 
   it('that is far is not taken for a limit', async () => {
@@ -66,7 +75,9 @@ describe('the rate of a server', () => {
   it('is measured with errors as answers, too, and not where the stream ends', async () => {
     const fail = (error: Error): IqSender => ({ request: () => Promise.reject(error) })
     const unavailable = new StanzaError('service-unavailable', 'cancel')
-    expect((await measure(fail(unavailable))).octets).toBe(8 * 4_096)
-    await expect(measureRate(fail(new Disconnected('gone')), 'a', plan)).rejects.toThrow(/gone/)
+    expect((await measure(fail(unavailable))).octets).toBe(8 * 65_536)
+    await expect(
+      measureRate(fail(new Disconnected('gone')), 'a', { low, generous }),
+    ).rejects.toThrow(/gone/)
   })
 })

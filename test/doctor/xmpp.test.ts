@@ -251,8 +251,18 @@ describe('the trial of a node', () => {
 })
 
 describe('the rate', () => {
-  it('without a limit is fine', () => {
-    expect(judgeRate({ octets: 65_536, tookMs: 20 }).severity).toBe('ok')
+  it('without a limit is worth a note, as one member may then stall the server', () => {
+    const finding = judgeRate({ octets: 1_048_576, tookMs: 20 })
+    expect(finding).toMatchObject({ severity: 'note' })
+    expect(finding.remedy).toMatch(/^a rate of 512 kB a second .*mod_bridge_rate.*c2s_shaper/)
+  })
+
+  it('of a server as shipped is fine', () => {
+    const sample = { octets: 1_048_576, tookMs: 2_050, octetsPerSecond: 512_000 }
+    expect(judgeRate(sample)).toMatchObject({
+      severity: 'ok',
+      text: 'the server reads about 512 kB a second of this account',
+    })
   })
 
   it('of a far server that is fast enough is fine', () => {
@@ -260,11 +270,11 @@ describe('the rate', () => {
     expect(judgeRate(sample).severity).toBe('ok')
   })
 
-  it('that is low is told, with the exemption of both servers', () => {
+  it('that is low is told, with the setting of both servers', () => {
     const finding = judgeRate({ octets: 40_000, tookMs: 8_000, octetsPerSecond: 2_950 })
     expect(finding).toMatchObject({ severity: 'warning' })
     expect(finding.text).toMatch(/about 3\.0 kB a second/)
-    expect(finding.remedy).toMatch(/unlimited_jids.*c2s_shaper of none/)
+    expect(finding.remedy).toMatch(/mod_bridge_rate.*c2s_shaper/)
   })
 })
 

@@ -60,7 +60,7 @@ describe.each(limited)('a $kind that takes $rate octets a second from each clien
       )
       await second
     }
-    expect(await a.awaitProblem('feed-lag')).toContain('unlimited_jids')
+    expect(await a.awaitProblem('feed-lag')).toContain('bridge_rate')
     await Promise.all(
       devices.map((device, index) =>
         b.asterisk.awaitDeviceState(device, stateOf(index, rounds - 1), 45_000),

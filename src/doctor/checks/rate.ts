@@ -1,4 +1,5 @@
 import { domainOf } from '../../xmpp/jid.js'
+import { whereRateIsSet } from '../../bridge/remedies.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings } from '../finding.js'
 import { measureRate, type RateSample } from '../rate.js'
@@ -23,13 +24,17 @@ const enough = 64_000
 export function judgeRate({ octets, tookMs, octetsPerSecond }: RateSample): Finding {
   const findings = new Findings('rate')
   if (octetsPerSecond === undefined) {
-    return findings.ok(`${kilo(octets)} kB were read in ${Math.round(tookMs)} ms, without a limit`)
+    return findings.note(
+      `${kilo(octets)} kB were read in ${Math.round(tookMs)} ms, without a limit: lamps are in time, and one member that goes ` +
+        'wrong may make them late for all',
+      `a rate of 512 kB a second is felt by no bridge and holds such a member: ${whereRateIsSet}`,
+    )
   }
   const rate = `about ${kilo(octetsPerSecond)} kB a second`
   if (octetsPerSecond >= enough) return findings.ok(`the server reads ${rate} of this account`)
   return findings.warning(
     `the server reads only ${rate} of this account: lamps of other servers are late when much changes here`,
-    "lift the server's limit for this account: Prosody, unlimited_jids in the global section; ejabberd, a c2s_shaper of none; then restart the server. Without a limit there, the way to the server is slow",
+    `let the server read 512 kB a second of this account: ${whereRateIsSet}; then restart the server. Where it does, the way to it is slow`,
   )
 }
 

@@ -232,7 +232,7 @@ function overview(count: number): OverviewAnswer {
       {
         key: 'feed-lag',
         severity: 'warning',
-        text: 'the server takes own changes slowly (1.8 s): lift its rate limit for pbx-berlin@example.org (Prosody unlimited_jids, ejabberd a shaper of none)',
+        text: 'the server takes own changes slowly (1.8 s): raise its rate limit for pbx-berlin@example.org (Prosody bridge_rate, ejabberd c2s_shaper)',
         since: at(5_100),
       },
     ],
