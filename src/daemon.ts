@@ -291,6 +291,7 @@ export class Daemon {
       settings: this.#settings(eid),
       journal: this.#journal?.entries() ?? [],
       forgotten: this.#journal?.forgotten() ?? [],
+      names: this.#journal?.names() ?? [],
       nowMs: performance.now(),
       random: Math.random,
       newEpoch: () => randomBytes(16).toString('hex'),
@@ -337,7 +338,7 @@ export class Daemon {
   }
 
   #settings(eid: EntityId): BridgeSettings {
-    const { xmpp, share, isTrusted, liveness, stateDir } = this.#config
+    const { xmpp, share, isTrusted, liveness, limits, stateDir } = this.#config
     const formerEid = readFormerEntityId(stateDir)
     return {
       jid: xmpp.jid,
@@ -351,6 +352,7 @@ export class Daemon {
       isClaimed: (mailbox) => share.message_waiting.isClaimed(mailbox),
       isTrusted,
       liveness,
+      limits,
       lanes: this.#sip?.lanes ?? 1,
     }
   }

@@ -19,7 +19,8 @@ const found = (pattern: RegExp): string[] =>
 const healthKeys = [
   ...found(/health\(\s*(?:this\.)?#?context,\s*['`]([a-z-]+:?)/g),
   ...found(/\bhealth\(\s*'([a-z-]+)'/g),
-  ...found(/return `((?:eid|fence|member-size):)\$\{/g),
+  ...found(/\bconst \w+Key = '([a-z-]+)'/g),
+  ...found(/return `((?:eid|fence|member-size|names):)\$\{/g),
 ]
 
 describe('docs/operations.md', () => {

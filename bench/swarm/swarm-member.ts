@@ -57,6 +57,7 @@ export class SwarmMember {
         isClaimed: () => false,
         isTrusted: () => true,
         liveness,
+        limits: { namesPerMember: 20_000, names: 200_000 },
         lanes: 32,
       },
       journal: [],

@@ -4,7 +4,7 @@
  */
 import { Agenda } from './agenda.js'
 import type { Command } from './commands.js'
-import { type BridgeSettings, type Context, bareJid, count, refused } from './context.js'
+import { type BridgeSettings, type Context, bareJid, count } from './context.js'
 import type { BridgeEvent } from './events.js'
 import { Departure, type DepartureOutlets } from './departure.js'
 import { Feed } from './feed.js'
@@ -14,12 +14,13 @@ import { Inspection } from './inspection.js'
 import { tellChange } from './inspection-change.js'
 import { LocalStates } from './local-states.js'
 import { Members } from './members.js'
-import type { MemberItem, PageQuery, Status } from './messages.js'
+import type { MemberItem, Status } from './messages.js'
 import { type Overview, memberOverview } from './overview.js'
+import { PeerRequests } from './peer-requests.js'
 import { SnapshotServer } from './snapshot-server.js'
+import { type GivenName, NameBudget } from './name-budget.js'
 import type { EntityId, FeedEntry, Kind, StateEntry } from './state.js'
 import { Standing } from './standing.js'
-import { Tally } from './tally.js'
 import type { Injected } from './targets.js'
 import { Window } from './window.js'
 
@@ -29,6 +30,8 @@ export interface BridgeOptions {
   readonly journal: readonly Injected[]
   /** Whom earlier runs were told to forget (rule 22). */
   readonly forgotten?: readonly ForgottenMember[]
+  /** What Asterisk had been given by then, as far as is known, since it started. */
+  readonly names?: readonly GivenName[]
   /** Monotonic time of the start, ms. */
   readonly nowMs: number
   random(): number
@@ -42,16 +45,17 @@ export class Bridge {
   readonly #feed: Feed
   readonly #window: Window
   readonly #snapshot: SnapshotServer
+  readonly #budget: NameBudget
   readonly #injection: Injection
   readonly #members: Members
   readonly #standing: Standing
   readonly #departure: Departure
   readonly #inspection: Inspection
-  readonly #strangers: Tally
+  readonly #requests: PeerRequests
   #isAsteriskFound = false
 
   constructor(options: BridgeOptions) {
-    const { settings, journal, forgotten = [], nowMs } = options
+    const { settings, journal, forgotten = [], names = [], nowMs } = options
     this.#context = {
       settings,
       nowMs,
@@ -62,12 +66,15 @@ export class Bridge {
       newEpoch: () => options.newEpoch(),
     }
     const context = this.#context
-    this.#strangers = new Tally(context, 'request of a stranger refused')
+    this.#budget = new NameBudget(context, names)
     this.#injection = new Injection(context, journal)
     this.#local = new LocalStates(context, {
       onChange: (entry, before) => this.#localChanged(entry, before),
       onSwept: (entry) => this.#injection.ownSwept(entry),
       onMailboxesKnown: () => this.#injection.ownDumped(),
+      onAsked: (kind, token) => {
+        if (kind === 'device_state') this.#budget.refreshAsked(token)
+      },
       onReadiness: () => this.#advance(),
       isInjected: (mailbox) => this.#injection.isMailboxInjected(mailbox),
       overwrites: (entry) => this.#injection.overwrites(entry),
@@ -78,13 +85,20 @@ export class Bridge {
       onByePublished: () => this.#departure.byePublished(),
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
+    this.#requests = new PeerRequests(context, this.#snapshot, {
+      status: () => this.#status,
+      hasYielded: () => this.#members.rivals.hasYielded,
+      paceOctets: () => this.#feed.paceOctets,
+      onNamesake: (from) => this.#members.rivals.asked(from),
+      onPage: () => this.#window.giveWay(),
+    })
     const outlets = {
       onStates: () => this.#window.giveWay(),
       onFeedQuiet: () => this.#standing.readMembersSoon(),
       onIdentityJudged: (hasYielded: boolean) => this.#identityJudged(hasYielded),
       onIdentityRefused: (wasIn: boolean) => this.#identityRefused(wasIn),
     }
-    this.#members = new Members(context, this.#injection, outlets, forgotten)
+    this.#members = new Members(context, this.#injection, this.#budget, outlets, forgotten)
     const memberCount = (): number => 1 + this.#members.count
     this.#window = new Window(context, this.#local.told, memberCount, () =>
       this.#standing.nodesLost(),
@@ -100,6 +114,7 @@ export class Bridge {
     this.#inspection = new Inspection(context, {
       local: this.#local,
       injection: this.#injection,
+      budget: this.#budget,
       peers: () => this.#members.peers,
       departed: () => this.#members.departed,
       isAsteriskFound: () => this.#isAsteriskFound,
@@ -127,6 +142,7 @@ export class Bridge {
   reconfigure(settings: BridgeSettings, nowMs: number): Command[] {
     this.#context.nowMs = nowMs
     this.#context.settings = settings
+    this.#budget.refit()
     this.#members.reconfigured()
     this.#local.refilter()
     if (this.#standing.jid !== undefined) this.#standing.readMembers()
@@ -152,7 +168,10 @@ export class Bridge {
       injectedMailboxes: this.#injection.mailboxes,
       injectionPending: this.#injection.depth,
       injectionLagMs: this.#injection.lagMs,
-      members: [...this.#members.peers].map(memberOverview),
+      names: this.#budget.size,
+      members: [...this.#members.peers].map((peer) =>
+        memberOverview(peer, this.#budget.of(peer.jid)),
+      ),
       departed: this.#members.departed,
     }
   }
@@ -185,12 +204,13 @@ export class Bridge {
       case 'RefreshRequested':
         return this.#refreshRequested(event.kind)
       case 'RefreshAnswered':
-        return this.#local.refreshAnswered(event)
+        return this.#refreshAnswered(event)
       case 'FenceReturned':
         return this.#local.fenceReturned(event.kind, event.nonce)
       case 'FenceFailed':
         return this.#local.fenceFailed(event.kind, event.nonce, event.failure)
       case 'InjectionAnswered':
+        if (!event.failure) this.#budget.injected()
         return this.#injection.answered(event.lane, event.failure)
       case 'AsteriskFound':
         return this.#asteriskFound()
@@ -246,9 +266,9 @@ export class Bridge {
       case 'AskFailed':
         return this.#members.askFailed(event.token, event.failure)
       case 'PageRequested':
-        return this.#servePage(event.request, event.from, event.query)
+        return this.#requests.servePage(event.request, event.from, event.query)
       case 'StatusRequested':
-        return this.#serveStatus(event.request, event.from)
+        return this.#requests.serveStatus(event.request, event.from)
       case 'WindowWritten':
         return this.#window.written()
       case 'WindowFailed':
@@ -278,6 +298,13 @@ export class Bridge {
   #refreshRequested(kind: Kind): void {
     this.#local.restarted(kind)
     this.#injection.requested(kind)
+  }
+
+  #refreshAnswered(event: Extract<BridgeEvent, { type: 'RefreshAnswered' }>): void {
+    const { kind, token, taken } = event
+    const isNumbered = kind === 'device_state' && taken !== undefined
+    if (isNumbered && this.#budget.refreshTaken(token, taken)) this.#members.giving.giveAgain()
+    this.#local.refreshAnswered(event)
   }
 
   #asteriskFound(): void {
@@ -337,42 +364,6 @@ export class Bridge {
     }
   }
 
-  #serveStatus(request: number, from: string): void {
-    if (!this.#admits(request, from)) return
-    const { jid, eid } = this.#context.settings
-    if (from.endsWith(`/${eid}`) && bareJid(from) !== jid) this.#members.rivals.asked(from)
-    const status = this.#statusForPeers
-    this.#context.emit({ to: 'cluster', do: 'answerStatus', request, status })
-  }
-
-  #servePage(request: number, from: string, query: PageQuery): void {
-    if (!this.#admits(request, from)) return
-    this.#window.giveWay()
-    const status = this.#statusForPeers
-    if (status.phase !== 'ready') {
-      const page = { ...status, entries: [], isLast: true }
-      this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
-      return
-    }
-    if (!this.#snapshot.admit(from, this.#context.nowMs, this.#feed.paceOctets)) {
-      this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
-      return
-    }
-    const page = { ...status, ...this.#snapshot.page(from, query) }
-    if (page.isLast) this.#snapshot.dismiss(from)
-    this.#context.emit({ to: 'cluster', do: 'answerPage', request, page })
-  }
-
-  /** Only members may ask (rule 18). */
-  #admits(request: number, from: string): boolean {
-    if (this.#context.settings.isTrusted(bareJid(from))) return true
-    count(this.#context, 'refused_requests', { reason: 'trust does not name the JID' })
-    refused(this.#context, { what: 'request', from, reason: 'trust does not name the JID' })
-    this.#strangers.note({ from })
-    this.#context.emit({ to: 'cluster', do: 'refuse', request, condition: 'forbidden' })
-    return false
-  }
-
   #windowRead(event: Extract<BridgeEvent, { type: 'WindowRead' }>): void {
     const { eid, kind, entries, broken } = event
     if (eid === this.#context.settings.eid) this.#window.read(kind, entries, broken)
@@ -412,11 +403,6 @@ export class Bridge {
     this.#window.close()
     this.#members.presence.leave()
     this.#members.presence.reset()
-  }
-
-  /** What a peer that asks is told: to those that took it in, a member that left its EID to another is leaving. */
-  get #statusForPeers(): Status {
-    return this.#members.rivals.hasYielded ? { ...this.#status, phase: 'leaving' } : this.#status
   }
 
   /** Announces, publishes and writes as far as it may: what is missing comes with a later event. */

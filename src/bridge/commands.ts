@@ -128,6 +128,18 @@ export type ClusterCommand =
 
 /** To the journal (rule 9). Performed before any command that follows it. */
 export type JournalCommand =
+  /** That member (bare JID) gives Asterisk a name, which that does not free while it runs. */
+  | {
+      readonly to: 'journal'
+      readonly do: 'addName'
+      readonly jid: string
+      readonly kind: Kind
+      readonly id: string
+      /** So many publishes at least had Asterisk taken by then, since it started. */
+      readonly taken: number
+    }
+  /** Asterisk has restarted and has none of those names. */
+  | { readonly to: 'journal'; readonly do: 'clearNames' }
   /** That bare JID is forgotten in these epochs, in place of those of before; in none: no more (rule 22). */
   | {
       readonly to: 'journal'

@@ -22,6 +22,14 @@ export interface LivenessSettings {
   readonly auditMs: number
 }
 
+/** Asterisk frees no name until it restarts: so many different ones it is given of devices and mailboxes together. */
+export interface LimitSettings {
+  /** Of one member. */
+  readonly namesPerMember: number
+  /** Of all of them. */
+  readonly names: number
+}
+
 export interface BridgeSettings {
   /** Bare JID of this member. */
   readonly jid: string
@@ -40,6 +48,7 @@ export interface BridgeSettings {
   isClaimed(mailbox: string): boolean
   isTrusted(bareJid: string): boolean
   readonly liveness: LivenessSettings
+  readonly limits: LimitSettings
   /** How many injections go to Asterisk in parallel. */
   readonly lanes: number
 }

@@ -22,6 +22,8 @@ export type AsteriskEvent =
       readonly type: 'RefreshAnswered'
       readonly kind: Kind
       readonly token: number
+      /** So many publishes Asterisk had taken before that one, since it started, where its entity tag tells. */
+      readonly taken?: number
       readonly failure?: Failure
     }
   /** The fence came back through Asterisk's queue (rule 1). */

@@ -1,6 +1,7 @@
-/** What of the peers' states the own Asterisk is given: what is shared and not stale. */
+/** What of the peers' states the own Asterisk is given: what is shared, not stale, and within its budget of names. */
 import { type Context, health } from './context.js'
 import type { Injection, News } from './injection.js'
+import type { NameBudget } from './name-budget.js'
 import type { Peer } from './peer.js'
 import { maxStates } from './replica.js'
 import type { Roster } from './roster.js'
@@ -11,6 +12,7 @@ export class Giving {
     private readonly context: Context,
     private readonly injection: Injection,
     private readonly roster: Roster,
+    private readonly budget: NameBudget,
   ) {}
 
   /** An entry of a peer's table changed or went. */
@@ -23,6 +25,11 @@ export class Giving {
   /** Gives Asterisk what it should hold of that peer, and takes back what not. */
   giveAll(peer: Peer): void {
     for (const entry of peer.replica.entries()) this.#give(peer, entry)
+  }
+
+  /** Asterisk has restarted: what had no place in it may have one now. */
+  giveAgain(): void {
+    for (const peer of this.roster.peers) if (peer.refusal === undefined) this.giveAll(peer)
   }
 
   /** What one member took with it, another that holds its EID may say too; `false` where there is none. */
@@ -48,8 +55,9 @@ export class Giving {
   #give(peer: Peer, entry: StateEntry, news?: News): void {
     const share = this.context.settings.share[entry.kind]
     const isStale = peer.isStale && entry.kind === 'device_state'
-    const isGiven = share.subscribe && share.isShared(entry.id) && !isStale
-    if (isGiven) this.injection.want(peer.eid, entry, news)
+    const isWanted = share.subscribe && share.isShared(entry.id) && !isStale
+    if (isWanted && this.budget.admits(peer.jid, entry.kind, entry.id))
+      this.injection.want(peer.eid, entry, news)
     else this.injection.unwant(peer.eid, entry.kind, entry.id, news)
   }
 }

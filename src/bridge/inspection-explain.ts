@@ -164,7 +164,7 @@ function remarkOnUnknown({ seen: { kind, id }, alike }: Explained): Remark {
   }
 }
 
-function remarkOnPart({ name, jid, standing, note, entry }: Part): Remark[] {
+function remarkOnPart({ name, jid, standing, note, limit, entry }: Part): Remark[] {
   const said = `${wordOf(entry)} of ${name} (${jid})`
   const because = note === undefined ? '' : `: ${note}`
   switch (standing) {
@@ -188,6 +188,13 @@ function remarkOnPart({ name, jid, standing, note, entry }: Part): Remark[] {
         },
       ]
     case 'held':
+      if (limit !== undefined) {
+        const remedy =
+          `/health names the kind of name of which there are most: keep that out by share, restart ` +
+          `Asterisk, which frees no name until then, or raise ${limit}`
+        const text = `${said} is not given to the own Asterisk${because}`
+        return [{ severity: 'error', text, remedy }]
+      }
       return [{ severity: 'note', text: `${said} is not given to the own Asterisk${because}` }]
   }
 }

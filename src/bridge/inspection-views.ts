@@ -20,6 +20,8 @@ export interface Part {
   readonly standing: Standing
   /** Why it is held, refused or waits. */
   readonly note?: string
+  /** The setting that holds it back, where it is one for the number of names. */
+  readonly limit?: string
 }
 
 export interface StateSeen {

@@ -14,6 +14,7 @@ import type {
   StatesSeen,
 } from './inspection-views.js'
 import type { LocalStates } from './local-states.js'
+import type { NameBudget } from './name-budget.js'
 import type { Peer } from './peer.js'
 import type { Dated } from './replica.js'
 import { type EntityId, type Key, type Kind, type StateEntry, isSameState, keyOf } from './state.js'
@@ -22,6 +23,7 @@ import { strengthOf, sumStates } from './sum.js'
 export interface Inspected {
   readonly local: LocalStates
   readonly injection: Injection
+  readonly budget: NameBudget
   peers(): Iterable<Peer>
   departed(): readonly DepartedMember[]
   isAsteriskFound(): boolean
@@ -134,12 +136,16 @@ export class Inspection {
     return { eid, jid, name: item.name, isOwn: false, ...pick(dated), ...standing }
   }
 
-  #standing(peer: Peer, entry: StateEntry): { standing: Standing; note?: string } {
+  #standing(peer: Peer, entry: StateEntry): Pick<Part, 'standing' | 'note' | 'limit'> {
     const { kind, id } = entry
     const share = this.context.settings.share[kind]
     if (!share.subscribe) return held(`share.${kind}.subscribe is off here`)
     if (!share.isShared(id)) return held(`the filters of share.${kind} keep it out here`)
     if (peer.isStale && kind === 'device_state') return held('its member is out of sync')
+    const limit = this.inspected.budget.objection(peer.jid, kind, id)
+    if (limit !== undefined) {
+      return { ...held(`its member has given as many names as ${limit} allows here`), limit }
+    }
     if (this.#isOvertaken(peer.eid, entry)) return overtaken
     const trace = this.inspected.injection.trace(peer.eid, kind, id)
     if (!trace?.wanted) return held('this member is leaving')

@@ -25,6 +25,8 @@ export interface LocalStatesOutlets {
   onChange(entry: FeedEntry, before?: StateEntry): void
   /** No dump names this mailbox any more: it is empty, shared or not. */
   onSwept(entry: MailboxEntry): void
+  /** The PBX is asked for a dump. */
+  onAsked(kind: Kind, token: number): void
   /** `isReady` may have changed. */
   onReadiness(): void
   /** A dump of the PBX's mailboxes is complete. */
@@ -60,7 +62,7 @@ export class LocalStates {
   ) {
     const fence = (kind: Kind): Fence =>
       new Fence(context, kind, {
-        onAsk: () => this.#asked(kind),
+        onAsk: (token) => this.#asked(kind, token),
         // A device is asked for anew when it is to be shared; but no dump names a mailbox that was emptied.
         isWorthAnother: (entry) => entry.kind === 'message_waiting' || this.#mayShare(entry),
         onComplete: (dump, doubted) => this.#dumped(kind, dump, doubted),
@@ -166,7 +168,8 @@ export class LocalStates {
   }
 
   /** Peers see what they held until the fence is back, but no longer than `stale_after` (rule 16). */
-  #asked(kind: Kind): void {
+  #asked(kind: Kind, token: number): void {
+    this.outlets.onAsked(kind, token)
     if (kind !== 'device_state') return
     const { staleAfterMs } = this.context.settings.liveness
     this.#withdrawAfter('pbx-stale', staleAfterMs, 'Asterisk does not return the fence')

@@ -17,6 +17,7 @@ import type { Injection } from './injection.js'
 import { Inquiries } from './inquiries.js'
 import { peerOrigin, tellChange } from './inspection-change.js'
 import type { MemberItem, Page, Status } from './messages.js'
+import type { NameBudget } from './name-budget.js'
 import { Objections, objectionTo } from './objections.js'
 import { OwnAbsence } from './own-absence.js'
 import { type Peer, absences } from './peer.js'
@@ -41,6 +42,7 @@ export interface MembersOutlets {
 }
 
 export class Members {
+  readonly giving: Giving
   readonly presence: Presence
   readonly rivals: Rivals
   readonly retained: Retained
@@ -50,7 +52,6 @@ export class Members {
   readonly #following: Following
   readonly #pulls: Pulls
   readonly #roster: Roster
-  readonly #giving: Giving
   readonly #objections: Objections
   readonly #claims: Claims
   readonly #census: Census
@@ -65,17 +66,18 @@ export class Members {
   constructor(
     private readonly context: Context,
     private readonly injection: Injection,
+    budget: NameBudget,
     private readonly outlets: MembersOutlets,
     forgotten: readonly ForgottenMember[],
   ) {
     this.#roster = new Roster(context, {
       onChange: (peer, entry, before) => {
-        this.#giving.changed(peer, entry)
+        this.giving.changed(peer, entry)
         if (context.isWatched) tellChange(context, peerOrigin(peer, context.nowMs), entry, before)
       },
-      onFull: (peer) => this.#giving.full(peer),
+      onFull: (peer) => this.giving.full(peer),
     })
-    this.#giving = new Giving(context, injection, this.#roster)
+    this.giving = new Giving(context, injection, this.#roster, budget)
     this.#objections = new Objections(context)
     this.#census = new Census(context, injection, this.#roster, (peer) =>
       this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
@@ -290,7 +292,7 @@ export class Members {
   /** The configuration was read again: trust and filters may have changed. */
   reconfigured(): void {
     for (const peer of this.peers) {
-      if (this.context.settings.isTrusted(peer.jid)) this.#giving.giveAll(peer)
+      if (this.context.settings.isTrusted(peer.jid)) this.giving.giveAll(peer)
       else {
         this.#dismiss(peer, 'it is no longer trusted')
         // Who is shown presence asks: so it learns that it is refused.
@@ -357,7 +359,7 @@ export class Members {
     peer.isSynced = peer.isFollowed
     const wasStale = peer.isStale
     peer.isStale = false
-    if (wasStale) this.#giving.giveAll(peer)
+    if (wasStale) this.giving.giveAll(peer)
     this.injection.confirm(peer.eid)
     if (peer.isFollowed) this.#troubles.clear(peer.jid)
     else this.#troubles.over(peer.jid, 'refuses', 'refused')
@@ -410,7 +412,7 @@ export class Members {
     log(this.context, 'warn', 'device states of a member are stale and withdrawn', {
       peer: peer.jid,
     })
-    this.#giving.giveAll(peer)
+    this.giving.giveAll(peer)
   }
 
   /** The peer goes for good: everything of it is withdrawn, its epochs are ignored (rules 12 and 24). */
@@ -425,11 +427,11 @@ export class Members {
     this.#departed.note(peer, reason)
     this.#release(peer)
     this.#roster.remove(peer.jid)
-    if (!this.#giving.giveHeirs(peer.eid)) this.injection.withdrawMember(peer.eid)
+    if (!this.giving.giveHeirs(peer.eid)) this.injection.withdrawMember(peer.eid)
     // Who claimed the EID of another leaves the feed to its holder.
     if (!this.#roster.holder(peer.eid)) this.#following.unfollow(peer)
     this.#troubles.clear(peer.jid)
-    this.#giving.dismissed(peer)
+    this.giving.dismissed(peer)
     this.#judgeRefused(peer.eid)
   }
 
@@ -439,7 +441,7 @@ export class Members {
     peer.isBelieved = false
     peer.life = 'unknown'
     this.#release(peer)
-    this.#giving.giveHeirs(peer.eid)
+    this.giving.giveHeirs(peer.eid)
     if (!isNews) return
     count(this.context, 'refused_members', { reason: 'identity' })
     refused(this.context, { what: 'member', from: peer.jid, reason })

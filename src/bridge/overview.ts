@@ -25,6 +25,8 @@ export interface MemberOverview {
   readonly states: number
   /** … and how many of those are message counts. */
   readonly mailboxes: number
+  /** How many different names it has given the own Asterisk since that started. */
+  readonly names: number
   /** Monotonic, ms. */
   readonly aliveSinceMs?: number
   readonly lastHeardMs: number
@@ -60,12 +62,14 @@ export interface Overview extends Status {
   readonly injectionPending: number
   /** How long the last injection took from its change to Asterisk's answer, ms. */
   readonly injectionLagMs: number
+  /** How many different names the members have given the own Asterisk since that started. */
+  readonly names: number
   readonly members: readonly MemberOverview[]
   /** Who left for good of late. */
   readonly departed: readonly DepartedMember[]
 }
 
-export function memberOverview(peer: Peer): MemberOverview {
+export function memberOverview(peer: Peer, names: number): MemberOverview {
   return {
     jid: peer.jid,
     eid: peer.eid,
@@ -82,6 +86,7 @@ export function memberOverview(peer: Peer): MemberOverview {
     sequence: peer.replica.sequence,
     states: peer.replica.size,
     mailboxes: peer.replica.mailboxes,
+    names,
     ...(peer.aliveSinceMs !== undefined && { aliveSinceMs: peer.aliveSinceMs }),
     lastHeardMs: peer.lastHeardMs,
     ...(peer.delayMs !== undefined && { delayMs: peer.delayMs }),

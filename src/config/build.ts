@@ -32,7 +32,7 @@ export function buildConfig(
   folder: string,
   files: SettingsFiles,
 ): { readonly config: Config; readonly warnings: ConfigProblem[] } {
-  const { xmpp, asterisk, share, liveness } = settings
+  const { xmpp, asterisk, share, liveness, limits } = settings
   const ownEndpoint = `PJSIP/${asterisk.sip.resource}`
   const devices = compileFilter(share.device_state)
   const mailboxes = compileFilter(share.message_waiting)
@@ -90,6 +90,7 @@ export function buildConfig(
       membersMs: liveness.members,
       auditMs: liveness.audit,
     },
+    limits: { namesPerMember: limits.names_per_member, names: limits.names },
     http: {
       listen: settings.http.listen,
       ...(files.httpPassword !== undefined && { password: files.httpPassword }),

@@ -1,5 +1,5 @@
 /** The configuration as the rest of the program sees it: validated, frozen, durations in milliseconds. */
-import type { LivenessSettings } from '../bridge/context.js'
+import type { LimitSettings, LivenessSettings } from '../bridge/context.js'
 import type { EntityId } from '../bridge/state.js'
 import type { HostPort } from './host-port.js'
 import type { Secret } from './secret.js'
@@ -89,6 +89,7 @@ export interface Config {
     readonly message_waiting: MailboxShareConfig
   }
   readonly liveness: LivenessSettings
+  readonly limits: LimitSettings
   readonly http: {
     readonly listen: HostPort
     /** Asked of whoever wants to read; there always is one where `listen` is off loopback. */

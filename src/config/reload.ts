@@ -13,7 +13,7 @@ export interface Reload {
 }
 
 /**
- * Decides what of a configuration that was read again applies at once: trust, share filters, liveness, log level, XMPP
+ * Decides what of a configuration that was read again applies at once: trust, share filters, liveness, limits, log level, XMPP
  * password. Asterisk's console is used by other commands only.
  */
 export function planReload(running: Config, fresh: Config): Reload {
@@ -43,7 +43,7 @@ function isSameSecret(a: Secret | undefined, b: Secret | undefined): boolean {
 }
 
 const live =
-  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|log\.level|asterisk\.console|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|limits\.(names_per_member|names)|log\.level|asterisk\.console|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 /** The fresh durations with the heartbeat that runs; all of the running ones where those make no sense with it. */
 function mergeLiveness(running: LivenessSettings, fresh: LivenessSettings): LivenessSettings {
@@ -66,13 +66,14 @@ function merge(running: Config, fresh: Config, liveness: LivenessSettings): Conf
       message_waiting: keepSwitches(fresh.share.message_waiting, running.share.message_waiting),
     }),
     liveness,
+    limits: fresh.limits,
     log: fresh.log,
   })
 }
 
 /** Path → value as text for every setting but the passwords; names as in the file. */
 function describe(config: Config): Map<string, string> {
-  const { xmpp, asterisk, share, liveness, http } = config
+  const { xmpp, asterisk, share, liveness, limits, http } = config
   const named = {
     cluster: config.cluster,
     name: config.name,
@@ -107,6 +108,8 @@ function describe(config: Config): Map<string, string> {
     'liveness.stale_after': liveness.staleAfterMs,
     'liveness.members': liveness.membersMs,
     'liveness.audit': liveness.auditMs,
+    'limits.names_per_member': limits.namesPerMember,
+    'limits.names': limits.names,
     'http.listen': http.listen,
     'log.level': config.log.level,
   }

@@ -19,6 +19,8 @@ export const defaults = {
   staleAfter: '60s',
   members: '60s',
   audit: '5m',
+  namesPerMember: 20_000,
+  names: 200_000,
 } as const
 
 /**
@@ -115,6 +117,10 @@ export const settingsSchema = section({
     members: duration(1_000).prefault(defaults.members),
     audit: duration(1_000).prefault(defaults.audit),
   }).prefault({}),
+  limits: section({
+    names_per_member: wholeNumber(defaults.namesPerMember),
+    names: wholeNumber(defaults.names),
+  }).prefault({}),
   http: section({
     listen: address(0).prefault(defaults.httpListen),
     ...secretKeys('HTTP'),
@@ -181,6 +187,14 @@ function filePath(fallback?: string) {
 
 function flag(fallback: boolean) {
   return z.boolean({ error: required('true or false') }).default(fallback)
+}
+
+function wholeNumber(fallback: number) {
+  const message = 'must be a whole number of at least 1'
+  return z
+    .int({ error: required('a whole number of at least 1') })
+    .min(1, message)
+    .default(fallback)
 }
 
 function oneOf<const Words extends readonly string[]>(words: Words) {

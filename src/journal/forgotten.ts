@@ -61,7 +61,7 @@ function load(file: string, warn: (message: string) => void): Map<string, readon
 }
 
 /** As far as a tab and a line end cannot stand in it. Source: RFC 7622 §3.1: 1,023 octets a part. */
-function isBareJid(text: string): boolean {
+export function isBareJid(text: string): boolean {
   return text.length <= 2_047 && /^[^\s/@]+@[^\s/@]+$/u.test(text)
 }
 

@@ -4,6 +4,7 @@ import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
 import { type ForgottenEntry, Forgotten } from './forgotten.js'
 import { type JournalEntry, Living } from './living.js'
+import { type NameEntry, Names } from './names.js'
 import { StateDirLock } from './lock.js'
 import { inStateDir } from './state-dir.js'
 import { replaceAtomically } from './write-atomically.js'
@@ -34,6 +35,7 @@ export class Journal {
   readonly #watch: JournalWatch
   readonly #living: Living
   readonly #forgotten: Forgotten
+  readonly #names: Names
   #descriptor: number | undefined
   #lines = 0
   #isBehind = false
@@ -45,6 +47,7 @@ export class Journal {
     this.#watch = watch
     this.#living = load(this.#file, watch)
     this.#forgotten = new Forgotten(directory, (message) => watch.warn(message))
+    this.#names = new Names(directory, (message) => watch.warn(message))
   }
 
   /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked, StateDirUnusable or the file system's error. */
@@ -57,6 +60,7 @@ export class Journal {
     try {
       const journal = new Journal(directory, lock, watch)
       journal.#compact()
+      journal.#names.write()
       return journal
     } catch (error) {
       lock.release()
@@ -95,8 +99,21 @@ export class Journal {
     this.#attempt(() => this.#forgotten.write())
   }
 
+  /** The names that Asterisk has been given since it started; once. */
+  names(): readonly NameEntry[] {
+    return this.#names.take()
+  }
+
   perform(command: JournalCommand): void {
     switch (command.do) {
+      case 'addName':
+        this.#names.add(command)
+        this.#attempt(() => this.#names.write())
+        break
+      case 'clearNames':
+        this.#names.clear()
+        this.#attempt(() => this.#names.write())
+        break
       case 'forget':
         this.forget(command.jid, command.epochs)
         break
@@ -114,6 +131,7 @@ export class Journal {
     if (this.#isClosed) return
     this.#isClosed = true
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#names.close()
     this.#lock.release()
   }
 
@@ -141,6 +159,7 @@ export class Journal {
   #writeAll(): void {
     this.#compact()
     this.#forgotten.write()
+    this.#names.write()
   }
 
   #write(line: string): void {

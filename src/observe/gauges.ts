@@ -45,6 +45,11 @@ function ownGauges(overview: Overview): GaugeSample[] {
     { name: 'window_pending', help: 'retained items to be written', value: overview.windowPending },
     { name: 'injected', help: "peers' states in the own Asterisk", value: overview.injected },
     {
+      name: 'names',
+      help: 'different names that the members have given the own Asterisk since that started',
+      value: overview.names,
+    },
+    {
       name: 'injection_pending',
       help: 'states that wait for Asterisk',
       value: overview.injectionPending,
@@ -74,7 +79,7 @@ function membersGauges(members: readonly MemberOverview[], nowMs: number): Gauge
 }
 
 function memberGauges(member: MemberOverview, nowMs: number): GaugeSample[] {
-  const { jid: peer, life, states, isStale, isSynced, lastHeardMs, delayMs } = member
+  const { jid: peer, life, states, names, isStale, isSynced, lastHeardMs, delayMs } = member
   const labels = { peer }
   return [
     {
@@ -82,6 +87,12 @@ function memberGauges(member: MemberOverview, nowMs: number): GaugeSample[] {
       help: 'states held of a member',
       value: states,
       labels: { peer, life },
+    },
+    {
+      name: 'member_names',
+      help: 'different names that it has given the own Asterisk since that started',
+      value: names,
+      labels,
     },
     {
       name: 'member_synced',

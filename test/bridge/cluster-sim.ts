@@ -5,6 +5,7 @@ import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import { maxEntries } from '../../src/bridge/messages.js'
+import type { GivenName } from '../../src/bridge/name-budget.js'
 import type { Injected } from '../../src/bridge/targets.js'
 import type { Kind } from '../../src/bridge/state.js'
 import { whomToForget } from '../../src/observe/forget.js'
@@ -64,6 +65,7 @@ export class SimulatedMember {
   readonly asterisk: SimulatedAsterisk
   readonly journal = new Map<string, Injected>()
   readonly #forgotten = new Map<string, ForgottenMember>()
+  readonly #names: GivenName[] = []
   readonly fullJid: string
   /** As the configuration was last read. */
   settings: BridgeSettings
@@ -111,6 +113,7 @@ export class SimulatedMember {
       settings: this.settings,
       journal: [...this.journal.values()],
       forgotten: [...this.#forgotten.values()],
+      names: [...this.#names],
       nowMs: time.nowMs,
       random,
       newEpoch: () => this.cluster.newEpoch(),
@@ -273,9 +276,18 @@ export class SimulatedMember {
       this.#forgotten.set(command.jid, command)
       return
     }
+    if (command.do === 'addName' || command.do === 'clearNames') {
+      this.#keepName(command)
+      return
+    }
     const { eid, kind, id } = command
     if (command.do === 'add') this.journal.set(`${eid} ${kind} ${id}`, command)
     else this.journal.delete(`${eid} ${kind} ${id}`)
+  }
+
+  #keepName(command: JournalCommand & { do: 'addName' | 'clearNames' }): void {
+    if (command.do === 'clearNames') this.#names.length = 0
+    else this.#names.push(command)
   }
 
   /** The XMPP edge: none but answers may be sent while the stream is down. */

@@ -9,7 +9,9 @@ import {
   expectConvergence,
   expectCount,
   expectGone,
+  expectNothingFalse,
   expectOneHolder,
+  expectWithinLimits,
   newCluster,
   perform,
   settle,
@@ -37,6 +39,31 @@ describe('a cluster of three, whatever happens to it', () => {
           for (const each of steps) perform(cluster, each)
           settle(cluster)
           expectConvergence(cluster)
+        },
+      ),
+      onSeed(runs),
+    )
+  }, 3_600_000)
+})
+
+describe('members that have more names than they may give', () => {
+  it('give no Asterisk more of them, and nothing that is not so, whatever happens', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 10 }),
+        fc.array(step, { maxLength: 40 }),
+        async (seed, namesPerMember, names, steps) => {
+          await rest()
+          const cluster = newCluster(seed, () => ({ limits: { namesPerMember, names } })).start()
+          for (const each of steps) {
+            perform(cluster, each)
+            expectWithinLimits(cluster)
+          }
+          settle(cluster)
+          expectWithinLimits(cluster)
+          expectNothingFalse(cluster)
         },
       ),
       onSeed(runs),

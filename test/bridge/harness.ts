@@ -4,6 +4,7 @@ import type { Command } from '../../src/bridge/commands.js'
 import type { BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure, FeedAt } from '../../src/bridge/events.js'
 import type { ForgottenMember } from '../../src/bridge/forgetting.js'
+import type { GivenName } from '../../src/bridge/name-budget.js'
 import type { Injected } from '../../src/bridge/targets.js'
 import type { Batch, MemberItem, Page, Phase, Status } from '../../src/bridge/messages.js'
 import type { DeviceState, FeedEntry, Kind, StateEntry } from '../../src/bridge/state.js'
@@ -44,6 +45,7 @@ export interface DialogueOptions {
   readonly settings?: Partial<BridgeSettings>
   readonly journal?: readonly Injected[]
   readonly forgotten?: readonly ForgottenMember[]
+  readonly names?: readonly GivenName[]
 }
 
 export class Dialogue {
@@ -60,6 +62,7 @@ export class Dialogue {
       settings: settings(1, options.settings),
       journal: options.journal ?? [],
       forgotten: options.forgotten ?? [],
+      names: options.names ?? [],
       nowMs: this.nowMs,
       random: () => 0.5,
       newEpoch: () => `e${(this.#epochs += 1)}`.padStart(32, '0'),

@@ -39,6 +39,7 @@ export function settings(number = 1, changed: Partial<BridgeSettings> = {}): Bri
       membersMs: 60_000,
       auditMs: 300_000,
     },
+    limits: { namesPerMember: 20_000, names: 200_000 },
     lanes: 4,
     ...changed,
   }

@@ -53,6 +53,10 @@ export class SimulatedAsterisk {
   readonly injected = new Map<EntityId, Map<string, DeviceState>>()
   /** Counts as a phone sees them: one a mailbox, the last writer's. */
   readonly counts = new Map<string, number>()
+  /** Names that it was given since it started, which it never frees: by EID. */
+  readonly names = new Map<EntityId, Set<string>>()
+  /** So many publishes it has taken since it started. */
+  #taken = 0
   readonly #queues: Record<Kind, Published[]> = { device_state: [], message_waiting: [] }
   readonly #isSending: Record<Kind, boolean> = { device_state: false, message_waiting: false }
   readonly #inFlight = new Map<string, Answer>()
@@ -118,6 +122,8 @@ export class SimulatedAsterisk {
     this.#life += 1
     this.injected.clear()
     this.counts.clear()
+    this.names.clear()
+    this.#taken = 0
     for (const kind of kinds) {
       this.#queues[kind] = []
       this.#isSending[kind] = false
@@ -189,6 +195,7 @@ export class SimulatedAsterisk {
   }
 
   #take(eid: EntityId, entry: StateEntry): void {
+    this.names.set(eid, (this.names.get(eid) ?? new Set()).add(`${entry.kind} ${entry.id}`))
     if (entry.kind === 'message_waiting') {
       this.counts.set(entry.id, entry.newMessages)
       return
@@ -218,6 +225,10 @@ export class SimulatedAsterisk {
         return
       }
       const failure = this.#refusal()
+      // Of what is to be tried again the bridge may just have lost the answer.
+      const isPerformed = !failure || (failure.isTemporary && this.random() < 0.5)
+      const taken = this.#taken
+      if (isPerformed) this.#taken += 1
       const answer = (): void => {
         if (life !== this.#life) {
           if (this.#inFlight.has(key)) sendAgain()
@@ -227,12 +238,11 @@ export class SimulatedAsterisk {
           this.#delay(),
           this.#ifCompanion(() => {
             if (!this.#inFlight.delete(key)) return
-            this.outlets.post({ ...event, ...(failure && { failure }) })
+            const how = failure ? { failure } : { taken }
+            this.outlets.post({ ...event, ...how })
           }),
         )
       }
-      // Of what is to be tried again the bridge may just have lost the answer.
-      const isPerformed = !failure || (failure.isTemporary && this.random() < 0.5)
       if (isPerformed) act(answer)
       else answer()
     }

@@ -363,6 +363,33 @@ export function expectCount(member: SimulatedMember, mailbox: string, count: num
   expect(member.asterisk.counts.get(mailbox) ?? 0, where).toBe(count)
 }
 
+/** No Asterisk was given more names since it started than the limits allow. */
+export function expectWithinLimits(cluster: Cluster): void {
+  for (const { asterisk, settings } of cluster.members) {
+    const { namesPerMember, names } = settings.limits
+    const all = new Set<string>()
+    for (const [eid, given] of asterisk.names) {
+      expect(given.size, `names of ${eid} at ${settings.jid}`).toBeLessThanOrEqual(namesPerMember)
+      for (const name of given) all.add(name)
+    }
+    expect(all.size, `names at ${settings.jid}`).toBeLessThanOrEqual(names)
+  }
+}
+
+/** What every Asterisk has been given is as its origin has it, whatever was left out. */
+export function expectNothingFalse(cluster: Cluster): void {
+  for (const member of cluster.members) {
+    for (const origin of cluster.members) {
+      if (member === origin) continue
+      const given = member.journaled(origin.settings.eid, 'device_state')
+      const { devices } = origin.asterisk
+      const table = member.asterisk.injected.get(origin.settings.eid)
+      const where = `${origin.settings.jid} as seen at ${member.settings.jid}`
+      for (const id of given) expect(table?.get(id), `${id} of ${where}`).toBe(devices.get(id))
+    }
+  }
+}
+
 /** Every Asterisk, journal and window agrees with every origin's truth. */
 export function expectConvergence(cluster: Cluster): void {
   for (const origin of cluster.members) {

@@ -66,6 +66,7 @@ describe('a configuration', () => {
         membersMs: 60_000,
         auditMs: 300_000,
       },
+      limits: { namesPerMember: 20_000, names: 200_000 },
       http: { listen: { host: '127.0.0.1', port: 9595 } },
       log: { level: 'info' },
     })
@@ -180,6 +181,9 @@ log: { level: loud }
     ['liveness: { heartbeat: 10 s }', 'liveness.heartbeat: 10 s'],
     ['liveness: { heartbeat: 20s }', 'liveness.dead_after: 30s'],
     ['liveness: { stale_after: 29s }', 'liveness.stale_after: 29s'],
+    ['limits: { names_per_member: 0 }', 'limits.names_per_member: 0'],
+    ['limits: { names: 1.5 }', 'limits.names: 1.5'],
+    ["limits: { names: '10' }", 'limits.names: 10'],
     ["asterisk: { sip: { listen: '127.0.0.1:5060' } }", 'asterisk.sip.listen: 127.0.0.1:5060'],
     ["asterisk: { sip: { listen: '[::1]:5070' } }", 'asterisk.sip.listen: [::1]:5070'],
     ["asterisk: { sip: { listen: '127.0.0.1:0' } }", 'asterisk.sip.listen: 127.0.0.1:0'],

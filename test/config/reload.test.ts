@@ -28,6 +28,7 @@ describe('reading the configuration again', () => {
 cluster: other
 share: { device_state: { exclude: ['^PJSIP/9'], publish: false } }
 liveness: { grace: 6s }
+limits: { names_per_member: 500 }
 log: { level: debug }
 http: { listen: '127.0.0.1:9596' }
 `,
@@ -37,6 +38,7 @@ http: { listen: '127.0.0.1:9596' }
     expect(applied).toEqual([
       'share.device_state.exclude',
       'liveness.grace',
+      'limits.names_per_member',
       'log.level',
       'xmpp.password',
     ])
@@ -46,6 +48,7 @@ http: { listen: '127.0.0.1:9596' }
     expect(config.share.device_state.publish).toBe(true)
     expect(config.share.device_state.isShared('PJSIP/900')).toBe(false)
     expect(config.liveness.graceMs).toBe(6000)
+    expect(config.limits).toEqual({ namesPerMember: 500, names: 200_000 })
     expect(config.log.level).toBe('debug')
     expect(config.xmpp.password.reveal()).toBe('new-pw')
   })

@@ -36,14 +36,15 @@ describe.runIf(process.geteuid?.() === 0)('root in the folder of another user', 
       }),
     )
     const theirs = [uid, gid, 0o600]
-    expect(owners).toEqual({ eid: theirs, forgotten: theirs, journal: theirs, lock: theirs })
+    const files = ['eid', 'forgotten', 'journal', 'lock', 'names']
+    expect(owners).toEqual(Object.fromEntries(files.map((name) => [name, theirs])))
   })
 
   it('follows no link that is laid for it there', () => {
     const folder = folderOfAnother()
     const target = join(scratchFolder(), 'passwd')
     writeFileSync(target, 'root')
-    for (const name of ['journal.new', 'eid.new', `lock.${process.pid}`]) {
+    for (const name of ['journal.new', 'names.new', 'eid.new', `lock.${process.pid}`]) {
       symlinkSync(target, join(folder, name))
     }
     openAsRoot(folder)

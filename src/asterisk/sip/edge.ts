@@ -197,9 +197,11 @@ export class SipEdge {
     switch (command.do) {
       case 'refresh': {
         const { kind, token } = command
-        this.publish('control', kind, this.refreshBody(), (failure) =>
-          post({ type: 'RefreshAnswered', kind, token, ...(failure && { failure }) }),
-        )
+        this.publish('control', kind, this.refreshBody(), (failure) => {
+          const taken = failure ? undefined : this.publications.get(`control/${kind}`)?.taken
+          const how = { ...(failure && { failure }), ...(taken !== undefined && { taken }) }
+          post({ type: 'RefreshAnswered', kind, token, ...how })
+        })
         return
       }
       case 'fence':

@@ -86,6 +86,14 @@ export class Publication {
     this.digest = new DigestClient(ports.credentials, ports.isAnswerable)
   }
 
+  /**
+   * How many publishes Asterisk had taken before the last one that it took here, since it started: it numbers its entity tags so.
+   * Source: Asterisk `res/res_pjsip_pubsub.c`, `esc_etag_counter`.
+   */
+  get taken(): number | undefined {
+    return /^\d{1,10}$/.test(this.entityTag ?? '') ? Number(this.entityTag) : undefined
+  }
+
   /** Sends the body when those before it are answered. */
   publish(body: string, onEnd: OnPublished): void {
     this.enqueue({ ...newJob, kind: 'publish', body, onEnd })

@@ -563,7 +563,7 @@ describe('commands', () => {
     expect(refresh.headers.get('event')).toBe('asterisk-devicestate')
     expect(JSON.parse(refresh.body.toString())).toEqual({ type: 'refresh', eid: ownEid })
     wire.answer(refresh, 200, 'SIP-ETag: 1', 'Expires: 3600')
-    expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state', token: 1 }])
+    expect(events).toEqual([{ type: 'RefreshAnswered', kind: 'device_state', token: 1, taken: 1 }])
     edge.perform({ to: 'asterisk', do: 'fence', kind: 'device_state', nonce: 9 })
     const fence = wire.takePublish()
     expect(fence.headers.get('sip-if-match')).toBe('1')

@@ -1,0 +1,114 @@
+import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { isName, type Kind, kinds } from '../bridge/state.js'
+import { isBareJid } from './forgotten.js'
+import { replaceAtomically } from './write-atomically.js'
+
+/** A name that a member has given Asterisk since that started. */
+export interface NameEntry {
+  /** Bare JID. */
+  readonly jid: string
+  readonly kind: Kind
+  readonly id: string
+  /** So many publishes at least had Asterisk taken by then. */
+  readonly taken: number
+}
+
+/**
+ * The names that Asterisk was given: a file `names` in `state_dir`, one line for each, its member, kind, name and what Asterisk
+ * had taken by then, divided by tabs. Lines are appended; when Asterisk has restarted the file begins anew.
+ */
+export class Names {
+  readonly #file: string
+  /** With what the file is to begin anew; `undefined` where it need not. */
+  #beginning: string | undefined
+  /** Lines that the file has not got yet. */
+  #lines: string[] = []
+  #descriptor: number | undefined
+  #entries: readonly NameEntry[]
+
+  /** Reads what an earlier run wrote; lines that are none are told to `warn` and left out. */
+  constructor(directory: string, warn: (message: string) => void) {
+    this.#file = join(directory, 'names')
+    this.#entries = load(this.#file, warn)
+    this.#beginning = this.#entries.map(lineOf).join('')
+  }
+
+  /** Gives what an earlier run wrote, once. */
+  take(): readonly NameEntry[] {
+    const entries = this.#entries
+    this.#entries = []
+    return entries
+  }
+
+  /** One more; `write` is to follow. */
+  add(entry: NameEntry): void {
+    this.#lines.push(lineOf(entry))
+  }
+
+  /** Asterisk has none any more; `write` is to follow. */
+  clear(): void {
+    this.#beginning = ''
+    this.#lines = []
+  }
+
+  /** Throws the file system's error; what was not written then is kept for the next time. */
+  write(): void {
+    if (this.#beginning !== undefined) {
+      const fresh = replaceAtomically(this.#file, this.#beginning)
+      this.close()
+      this.#descriptor = fresh
+      this.#beginning = undefined
+    }
+    if (this.#descriptor === undefined || this.#lines.length === 0) return
+    const octets = Buffer.from(this.#lines.join(''))
+    let written = 0
+    try {
+      while (written < octets.length) written += writeSync(this.#descriptor, octets, written)
+      this.#lines = []
+    } catch (error) {
+      // A line of which a part was written ends there, and comes again whole.
+      if (written > 0) this.#lines.unshift('\n')
+      throw error
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+  }
+}
+
+/** Names hold no control characters (`isName`), so that a tab divides and a line end ends. */
+function lineOf({ jid, kind, id, taken }: NameEntry): string {
+  return `${jid}\t${kind}\t${id}\t${taken}\n`
+}
+
+function load(file: string, warn: (message: string) => void): NameEntry[] {
+  const entries: NameEntry[] = []
+  const lines = readIfThere(file).split('\n')
+  let broken = lines.pop() === '' ? 0 : 1
+  for (const line of lines) {
+    const entry = parse(line)
+    if (entry) entries.push(entry)
+    else if (line !== '') broken += 1
+  }
+  if (broken > 0) warn(`${broken} lines of ${file} are no names and are left out`)
+  return entries
+}
+
+function parse(line: string): NameEntry | undefined {
+  const [jid = '', kindText, id = '', taken = '', ...rest] = line.split('\t')
+  const kind = kinds.find((known) => known === kindText)
+  if (!isBareJid(jid) || kind === undefined || !isName(id) || rest.length > 0) return undefined
+  return /^\d{1,15}$/.test(taken) ? { jid, kind, id, taken: Number(taken) } : undefined
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
