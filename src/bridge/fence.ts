@@ -25,7 +25,9 @@ export type Dump = ReadonlySet<Key>
 
 export interface FenceOutlets {
   /** A dump is asked for: until it ended the table cannot be told. */
-  onAsk(token: number): void
+  onAsk(): void
+  /** Asterisk is sent this refresh. */
+  onRefresh(token: number): void
   /** Is another dump asked for where this one may have overtaken a change of that (rule 3)? */
   isWorthAnother(entry: StateEntry): boolean
   /** A dump ended, with what it named, and the mailboxes that dumps before it may have filled again. */
@@ -199,7 +201,8 @@ export class Fence {
     this.#ambiguous = new Set()
     this.#emptied = new Set()
     this.#token += 1
-    this.outlets.onAsk(this.#token)
+    this.outlets.onAsk()
+    this.outlets.onRefresh(this.#token)
     this.context.agenda.cancel(this.#timer)
     this.context.emit({ to: 'asterisk', do: 'refresh', kind: this.kind, token: this.#token })
     if (this.context.agenda.has(this.#overdueTimer)) return

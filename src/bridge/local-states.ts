@@ -62,7 +62,8 @@ export class LocalStates {
   ) {
     const fence = (kind: Kind): Fence =>
       new Fence(context, kind, {
-        onAsk: (token) => this.#asked(kind, token),
+        onAsk: () => this.#asked(kind),
+        onRefresh: (token) => this.outlets.onAsked(kind, token),
         // A device is asked for anew when it is to be shared; but no dump names a mailbox that was emptied.
         isWorthAnother: (entry) => entry.kind === 'message_waiting' || this.#mayShare(entry),
         onComplete: (dump, doubted) => this.#dumped(kind, dump, doubted),
@@ -168,8 +169,7 @@ export class LocalStates {
   }
 
   /** Peers see what they held until the fence is back, but no longer than `stale_after` (rule 16). */
-  #asked(kind: Kind, token: number): void {
-    this.outlets.onAsked(kind, token)
+  #asked(kind: Kind): void {
     if (kind !== 'device_state') return
     const { staleAfterMs } = this.context.settings.liveness
     this.#withdrawAfter('pbx-stale', staleAfterMs, 'Asterisk does not return the fence')
