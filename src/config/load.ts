@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { buildConfig } from './build.js'
 import { checkAcrossKeys } from './checks.js'
@@ -6,6 +5,7 @@ import { type Config, ConfigError, type ConfigProblem } from './config.js'
 import { problemsOf } from './issues.js'
 import { settingsSchema } from './schema.js'
 import { readSecret, type SecretReading } from './secrets.js'
+import { readPlainFile, reasonUnread } from '../plain-file.js'
 import { at } from './tree.js'
 import { readYaml, type YamlFile } from './yaml.js'
 
@@ -33,9 +33,9 @@ export function loadConfig(
   const path = resolve(file)
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readPlainFile(path)
   } catch (error) {
-    const cause = (error as NodeJS.ErrnoException).code ?? String(error)
+    const cause = reasonUnread(error)
     throw new ConfigError(path, [
       { path: '', message: `cannot be read (${cause})${advise(cause)}` },
     ])
@@ -125,12 +125,12 @@ function readAuthority(
   if (typeof value !== 'string' || value === '') return { problems: [] }
   const file = resolve(folder, value)
   try {
-    const pem = readFileSync(file, 'utf8')
+    const pem = readPlainFile(file)
     if (pem.includes('-----BEGIN CERTIFICATE-----')) return { pem, problems: [] }
     const message = 'holds no certificate: it must be a PEM file'
     return { problems: [{ path, value: file, message }] }
   } catch (error) {
-    const cause = (error as NodeJS.ErrnoException).code ?? String(error)
+    const cause = reasonUnread(error)
     return {
       problems: [
         { path, ...(isAbsolute(value) && { value: file }), message: `cannot be read (${cause})` },

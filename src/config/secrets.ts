@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readPlainFile, reasonUnread } from '../plain-file.js'
 import type { ConfigProblem } from './config.js'
 import { Secret } from './secret.js'
 import { at, textAt } from './tree.js'
@@ -87,7 +88,7 @@ function warnIfExposed(path: string, file: string): ConfigProblem[] {
 
 function readSecretFile(path: string, file: string): SecretReading {
   try {
-    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    const text = readPlainFile(file).replace(/\r?\n$/, '')
     const reading = check(text, {
       path,
       value: file,
@@ -95,7 +96,7 @@ function readSecretFile(path: string, file: string): SecretReading {
     })
     return { ...reading, warnings: warnIfExposed(path, file) }
   } catch (error) {
-    const cause = (error as NodeJS.ErrnoException).code ?? String(error)
+    const cause = reasonUnread(error)
     const message = `cannot be read (${cause}): make it readable to the user that runs hintbridge`
     return { problems: [{ path, ...shownPath(file), message }], warnings: [] }
   }

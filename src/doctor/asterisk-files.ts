@@ -1,7 +1,8 @@
 /** Asterisk's configuration files as Asterisk reads them. Source: Asterisk `main/config.c`, `configs/samples/README`. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isGlobbed } from '../bridge/glob.js'
+import { readPlainFile } from '../plain-file.js'
 
 /** One `[name]`, with the settings that its templates give it. */
 export interface Section {
@@ -18,6 +19,8 @@ interface Draft {
 
 /** A file that includes another includes not more than so deep. */
 const mostDepth = 10
+/** Thousands of endpoints are some megabytes. */
+const mostOctets = 67_108_864
 
 /** Reads a file of Asterisk's configuration folder with all that it includes; throws where one cannot be read. */
 export function readSections(folder: string, file: string): Section[] {
@@ -28,7 +31,7 @@ export function readSections(folder: string, file: string): Section[] {
 
 function readInto(drafts: Draft[], folder: string, file: string, depth: number): void {
   if (depth > mostDepth) throw new Error(`${file} includes itself`)
-  for (const line of linesOf(readFileSync(resolve(folder, file), 'utf8'))) {
+  for (const line of linesOf(readPlainFile(resolve(folder, file), mostOctets))) {
     const include = /^#(try)?include\s+["<]?([^">]+)[">]?$/.exec(line)
     if (include) {
       for (const found of filesOf(folder, include[2] ?? '', include[1] !== undefined)) {

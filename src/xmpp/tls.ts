@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { constants } from 'node:crypto'
 import { isIP } from 'node:net'
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
@@ -6,6 +5,7 @@ import type { Client } from '@xmpp/client-core'
 import type { StreamFeatures } from '@xmpp/stream-features'
 import TlsSocket from '@xmpp/tls/lib/Socket.js'
 import xml from '@xmpp/xml'
+import { readPlainFile } from '../plain-file.js'
 import { StreamFailure } from './errors.js'
 
 export interface TlsPolicy {
@@ -36,7 +36,7 @@ export function tlsOptions(policy: TlsPolicy, domain: string): ConnectionOptions
 
 function readCa(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readPlainFile(file)
   } catch (cause) {
     throw new StreamFailure('certificate', `failed to read the CA file ${file}`, { cause })
   }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { passwordVariables } from '../../config/secrets.js'
+import { readPlainFile } from '../../plain-file.js'
 import type { InitOptions } from './initialise.js'
 
 /** The content of a file that an option names; throws an Error that says which and what to do. */
@@ -71,7 +72,7 @@ export function makeSecret(): string {
 
 function readIfThere(file: string): string {
   try {
-    return withoutLineEnd(readFileSync(file, 'utf8'))
+    return withoutLineEnd(readPlainFile(file))
   } catch {
     // What is no file, or not readable, is told with the other targets.
     return ''

@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { passwordSettings } from '../../config/secrets.js'
 import { at, textAt } from '../../config/tree.js'
 import { readYaml } from '../../config/yaml.js'
+import { readPlainFile } from '../../plain-file.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings, Unchecked } from '../finding.js'
 
@@ -38,7 +39,7 @@ export const filesCheck = (configFile: string): Check => ({
 /** The configuration, its folder (who may write that may replace what is in it) and the files that it names. */
 async function readFacts(configFile: string): Promise<FileFacts[]> {
   const folder = dirname(configFile)
-  const read = readYaml(await readFile(configFile, 'utf8'))
+  const read = readYaml(readPlainFile(configFile))
   const tree = 'tree' in read ? read.tree : {}
   const named = (settings: readonly string[]): string[] =>
     settings
