@@ -12,15 +12,8 @@ import { sipSecrets } from './config/asterisk-side.js'
 import type { Config } from './config/config.js'
 import { oneSecretKey, oneSecretRemedy, oneSecretText } from './config/one-secret.js'
 import { DeadlineTimer } from './deadline.js'
-import {
-  keepConfiguredEntityId,
-  keepEntityId,
-  keepMovedEntityId,
-  readEntityId,
-  readFormerEntityId,
-} from './journal/identity.js'
-import { Journal } from './journal/journal.js'
 import { Mechanisms } from './journal/mechanisms.js'
+import { StateDir } from './journal/state-dir.js'
 import { membersNode } from './nodes/names.js'
 import type { ForgetAnswer } from './observe/api.js'
 import { ControlServer } from './observe/control.js'
@@ -57,7 +50,7 @@ export class Daemon {
   readonly #watchers: Events
   #isWatched = false
   readonly #observer: Observer
-  #journal: Journal | undefined
+  #stateDir: StateDir | undefined
   #sip: SipEdge | undefined
   #connection: XmppConnection | undefined
   #cluster: ClusterEdge | undefined
@@ -117,11 +110,11 @@ export class Daemon {
 
   /** Starts all that does not need the other side; Asterisk and the XMPP server may come up in any order, later. */
   async start(): Promise<void> {
-    this.#openJournal()
-    await this.#startObservation()
-    const { stateDir, asterisk } = this.#config
-    if (asterisk.eid !== undefined) keepConfiguredEntityId(stateDir, asterisk.eid)
-    const eid = asterisk.eid ?? readEntityId(stateDir)
+    const stateDir = await this.#openStateDir()
+    await this.#startObservation(stateDir)
+    const configured = this.#config.asterisk.eid
+    if (configured !== undefined) stateDir.keepEid(configured)
+    const eid = configured ?? stateDir.eid
     await this.#startSip(eid)
     if (eid !== undefined) this.#join(eid)
   }
@@ -141,7 +134,7 @@ export class Daemon {
     if (injected > 0) {
       this.#log.logger.info({ injected }, 'stopped; Asterisk keeps the states that it was given')
     }
-    this.#journal?.close()
+    this.#stateDir?.close()
   }
 
   /** Takes what may change at run time: trust, filters, durations, passwords. */
@@ -195,27 +188,33 @@ export class Daemon {
     if (this.#failures.length > 0) throw new Error(this.#failures.join('; '))
   }
 
-  #openJournal(): void {
-    this.#journal = Journal.open(this.#config.stateDir, {
+  async #openStateDir(): Promise<StateDir> {
+    const stateDir = await StateDir.open(this.#config.stateDir, {
       warn: (message) => this.#log.logger.warn({}, message),
-      trouble: (error) => {
-        this.#tell(
-          'journal',
-          error && `failed to write the journal: ${error.message}; free space or repair`,
-        )
-      },
+      problem: (text) => this.#tell('journal', text),
     })
+    this.#stateDir = stateDir
+    return stateDir
   }
 
-  async #startObservation(): Promise<void> {
-    this.#control = new ControlServer({
+  async #startObservation(stateDir: StateDir): Promise<void> {
+    const control = new ControlServer({
       path: this.#config.controlSocket,
       leave: () => this.#depart(),
       forget: (name) => this.#forget(name),
       status: () => this.#bridge?.overview() ?? { phase: 'waiting for the EID of Asterisk' },
       api: apiRoutes(this.#inspector, this.#watchers, 'control'),
     })
-    await this.#control.start()
+    this.#control = control
+    await stateDir.attempt({
+      perform: () => control.start(),
+      tell: (error) =>
+        this.#tell(
+          'control-socket',
+          error &&
+            `hintbridge members, explain, leave and the like cannot ask this bridge: ${error.message}; it is tried again`,
+        ),
+    })
     const { password } = this.#config.http
     this.#http = new HttpServer({
       listen: this.#config.http.listen,
@@ -242,7 +241,7 @@ export class Daemon {
       ...(eid !== undefined && { entityId: eid }),
       isEntityIdConfigured: this.#config.asterisk.eid !== undefined,
       onEntityIdLearnt: (learnt) => {
-        keepEntityId(this.#config.stateDir, learnt)
+        this.#stateDir?.keepEid(learnt)
         this.#join(learnt)
       },
       onEntityIdMoved: (to) => this.#moved(to),
@@ -262,7 +261,7 @@ export class Daemon {
   #moved(to: EntityId): void {
     const moved = `Asterisk's EID is now ${to} (was ${this.#sip?.entityId ?? 'unknown'})`
     try {
-      if (keepMovedEntityId(this.#config.stateDir, to)) {
+      if (this.#stateDir?.keepMovedEid(to) === true) {
         const remedy = 'restart the bridge to take it, or set asterisk.eid if two EIDs come in turn'
         this.#tell('foreign-eid', `${moved}, which it had minutes ago: ${remedy}`)
         return
@@ -270,7 +269,12 @@ export class Daemon {
       this.#log.logger.error({ to }, "Asterisk's EID has changed: ending, to start again under it")
       this.#fail(new Error(`${moved}: restart the bridge to take it`))
     } catch (error) {
-      this.#fail(error)
+      // It would start again under the old EID, and end again, without end.
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#tell(
+        'foreign-eid',
+        `${moved}, and state_dir cannot keep that (${reason}): repair it, then restart the bridge`,
+      )
     }
   }
 
@@ -289,9 +293,9 @@ export class Daemon {
     const { xmpp, liveness, cluster } = this.#config
     this.#bridge = new Bridge({
       settings: this.#settings(eid),
-      journal: this.#journal?.entries() ?? [],
-      forgotten: this.#journal?.forgotten() ?? [],
-      names: this.#journal?.names() ?? [],
+      journal: this.#stateDir?.injected() ?? [],
+      forgotten: this.#stateDir?.forgotten() ?? [],
+      names: this.#stateDir?.names() ?? [],
       nowMs: performance.now(),
       random: Math.random,
       newEpoch: () => randomBytes(16).toString('hex'),
@@ -338,8 +342,8 @@ export class Daemon {
   }
 
   #settings(eid: EntityId): BridgeSettings {
-    const { xmpp, share, isTrusted, liveness, limits, stateDir } = this.#config
-    const formerEid = readFormerEntityId(stateDir)
+    const { xmpp, share, isTrusted, liveness, limits } = this.#config
+    const formerEid = this.#stateDir?.formerEid
     return {
       jid: xmpp.jid,
       eid,
@@ -398,7 +402,7 @@ export class Daemon {
           this.#cluster?.perform(command)
           break
         case 'journal':
-          this.#journal?.perform(command)
+          this.#stateDir?.perform(command)
           break
         case 'observe':
           this.#observer.perform(command)

@@ -21,6 +21,7 @@ const healthKeys = [
   ...found(/\bhealth\(\s*'([a-z-]+)'/g),
   ...found(/\bconst \w+Key = '([a-z-]+)'/g),
   ...found(/return `((?:eid|fence|member-size|names):)\$\{/g),
+  ...found(/#tell\(\s*'([a-z-]+)'/g),
 ]
 
 describe('docs/operations.md', () => {

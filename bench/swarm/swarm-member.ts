@@ -44,7 +44,8 @@ export class SwarmMember {
     const { jid, eid, service, pubsub, caFile, password, stateDir, devices } = plan
     const post = (event: BridgeEvent): void => this.#post(event)
     this.asterisk = new ScriptedAsterisk(devices, post)
-    this.#journal = Journal.open(stateDir, { warn: ignore, trouble: ignore })
+    this.#journal = new Journal(stateDir, { warn: ignore, lost: ignore, failed: ignore })
+    this.#journal.write()
     this.#bridge = new Bridge({
       settings: {
         jid,
@@ -125,7 +126,10 @@ export class SwarmMember {
           this.#cluster.perform(command)
           break
         case 'journal':
-          this.#journal.perform(command)
+          if (command.do === 'add')
+            this.#journal.add(command.eid, command.kind, command.id, command.isUncachable)
+          else if (command.do === 'remove')
+            this.#journal.remove(command.eid, command.kind, command.id)
           break
         case 'observe':
           if (command.do === 'log' && /^member is dead|are stale/.test(command.message)) {

@@ -26,6 +26,6 @@ export class Ended extends Error {
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Ended) return error.exitCode
-  const isOfConfiguration = error instanceof ConfigError || error instanceof StateDirUnusable
-  return isOfConfiguration ? exitCodes.badConfiguration : exitCodes.failure
+  const isUnusable = error instanceof StateDirUnusable && !error.isTemporary
+  return isUnusable || error instanceof ConfigError ? exitCodes.badConfiguration : exitCodes.failure
 }

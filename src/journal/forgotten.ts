@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readPlainFileIfThere, reasonUnread } from '../plain-file.js'
 import { writeAtomically } from './write-atomically.js'
 
 /** A member that the administrator has had forgotten, and the epochs in which it was known. */
@@ -22,10 +22,10 @@ export class Forgotten {
   readonly #file: string
   readonly #members: Map<string, readonly string[]>
 
-  /** Reads what an earlier run kept; lines that are none are told to `warn` and left out. */
-  constructor(directory: string, warn: (message: string) => void) {
+  /** Reads what an earlier run kept; what cannot be read is told to `lost` and left out. */
+  constructor(directory: string, lost: (message: string) => void) {
     this.#file = join(directory, 'forgotten')
-    this.#members = load(this.#file, warn)
+    this.#members = load(this.#file, lost)
   }
 
   entries(): ForgottenEntry[] {
@@ -47,16 +47,16 @@ export class Forgotten {
   }
 }
 
-function load(file: string, warn: (message: string) => void): Map<string, readonly string[]> {
+function load(file: string, lost: (message: string) => void): Map<string, readonly string[]> {
   const members = new Map<string, readonly string[]>()
-  const lines = readIfThere(file).split('\n')
+  const lines = readOrTell(file, lost).split('\n')
   let broken = lines.pop() === '' ? 0 : 1
   for (const line of lines) {
     const [jid = '', ...epochs] = line.split('\t')
     if (isBareJid(jid) && areEpochs(epochs) && members.size < mostMembers) members.set(jid, epochs)
     else broken += 1
   }
-  if (broken > 0) warn(`${broken} lines of ${file} are no forgotten members and are left out`)
+  if (broken > 0) lost(`${broken} lines of ${file} are no forgotten members and are left out`)
   return members
 }
 
@@ -70,11 +70,12 @@ function areEpochs(texts: readonly string[]): boolean {
   return areAll && texts.length > 0 && texts.length <= mostEpochs
 }
 
-function readIfThere(file: string): string {
+function readOrTell(file: string, lost: (message: string) => void): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readPlainFileIfThere(file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
+    const reason = reasonUnread(error)
+    lost(`'${file}' cannot be read (${reason}): members that were forgotten are so no more`)
+    return ''
   }
 }

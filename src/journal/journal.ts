@@ -1,28 +1,31 @@
-import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { JournalCommand } from '../bridge/commands.js'
 import { type EntityId, isName, type Kind, kinds, parseEntityId } from '../bridge/state.js'
-import { type ForgottenEntry, Forgotten } from './forgotten.js'
+import { reasonUnread } from '../plain-file.js'
 import { type JournalEntry, Living } from './living.js'
-import { type NameEntry, Names } from './names.js'
-import { StateDirLock } from './lock.js'
-import { inStateDir } from './state-dir.js'
+import { readLines } from './read-lines.js'
 import { replaceAtomically } from './write-atomically.js'
 
-export interface JournalWatch {
-  /** Something in the file was not understood and is left out. */
+export interface JournalOutlets {
+  /** Something to know that costs nothing, such as a torn last line. */
   warn(message: string): void
-  /**
-   * The disk took no line (`error`) or takes them again (`undefined`). What is journalled meanwhile is kept in memory and
-   * written whole at the next chance: bridging goes on, but a crash now could leave a dead peer's states behind.
-   */
-  trouble(error: Error | undefined): void
+  /** Something is not known that was: it stands until the next start. */
+  lost(message: string): void
+  /** The disk took no line, or not the file as a whole: `write` is to be called later. Bridging goes on. */
+  failed(error: unknown): void
 }
 
 const uncachable = 'uncachable'
 
 /** The file is rewritten when it has this many lines more than twice what lives. */
 const slackLines = 1000
+
+/** So many are kept: more than Asterisk can hold, to which each name costs 8 kB and more for ever. */
+const mostEntries = 250_000
+/** `+`, EID, kind, name and `uncachable`. Source: `maxNameOctets`. */
+const mostLineOctets = 320
+/** A larger file is not of this program, which writes so many lines of that length at most. */
+const mostOctets = (2 * mostEntries + 2 * slackLines) * mostLineOctets
 
 /**
  * The journal of rule 9: an append-only file `journal` in `state_dir`, one line for each add (`+`) and remove (`-`), fields
@@ -31,41 +34,27 @@ const slackLines = 1000
  */
 export class Journal {
   readonly #file: string
-  readonly #lock: StateDirLock
-  readonly #watch: JournalWatch
-  readonly #living: Living
-  readonly #forgotten: Forgotten
-  readonly #names: Names
+  /** What could not be read when this started: it is kept there, and read first at the next start. */
+  readonly #aside: string
+  readonly #outlets: JournalOutlets
+  readonly #living = new Living(mostEntries)
   #descriptor: number | undefined
   #lines = 0
-  #isBehind = false
-  #isClosed = false
+  #octets = 0
+  /** Has the file all that lives? Else lines are left out until it was written as a whole. */
+  #isWhole = false
+  #isTooLong = false
+  #isUnread: boolean
+  #isAsideRead: boolean
+  #isFull = false
 
-  private constructor(directory: string, lock: StateDirLock, watch: JournalWatch) {
+  /** Reads what an earlier run left; nothing is written before `write`. */
+  constructor(directory: string, outlets: JournalOutlets) {
     this.#file = join(directory, 'journal')
-    this.#lock = lock
-    this.#watch = watch
-    this.#living = load(this.#file, watch)
-    this.#forgotten = new Forgotten(directory, (message) => watch.warn(message))
-    this.#names = new Names(directory, (message) => watch.warn(message))
-  }
-
-  /** Locks the folder, reads what an earlier run left and compacts it; throws StateDirLocked, StateDirUnusable or the file system's error. */
-  static open(directory: string, watch: JournalWatch): Journal {
-    return inStateDir(directory, () => Journal.#open(directory, watch))
-  }
-
-  static #open(directory: string, watch: JournalWatch): Journal {
-    const lock = StateDirLock.take(directory)
-    try {
-      const journal = new Journal(directory, lock, watch)
-      journal.#compact()
-      journal.#names.write()
-      return journal
-    } catch (error) {
-      lock.release()
-      throw error
-    }
+    this.#aside = join(directory, 'journal.unread')
+    this.#outlets = outlets
+    this.#isAsideRead = this.#load(this.#aside)
+    this.#isUnread = !this.#load(this.#file)
   }
 
   entries(): JournalEntry[] {
@@ -79,7 +68,9 @@ export class Journal {
   /** Notes that this is about to be injected, or otherwise than before. */
   add(eid: EntityId, kind: Kind, id: string, isUncachable = false): void {
     const entry = { eid, kind, id, isUncachable }
-    if (this.#living.add(entry)) this.#append(`${lineOf(entry)}\n`)
+    const taken = this.#living.add(entry)
+    if (taken === 'news') this.#append(`${lineOf(entry)}\n`)
+    else if (taken === 'too many') this.#tellFull()
   }
 
   /** Notes that this was withdrawn. */
@@ -88,98 +79,114 @@ export class Journal {
     if (this.#living.remove(entry)) this.#append(`-\t${fieldsOf(entry)}\n`)
   }
 
-  /** Whom earlier runs were told to forget. */
-  forgotten(): ForgottenEntry[] {
-    return this.#forgotten.entries()
+  /** Writes the file to what lives, in one step; throws the file system's error. */
+  write(): void {
+    if (this.#isUnread) this.#setAside()
+    const text = this.entries()
+      .map((entry) => `${lineOf(entry)}\n`)
+      .join('')
+    const fresh = replaceAtomically(this.#file, text)
+    this.close()
+    this.#descriptor = fresh
+    this.#lines = this.#living.size
+    this.#octets = Buffer.byteLength(text)
+    this.#isWhole = true
+    this.#isTooLong = false
+    if (this.#isAsideRead) rmSync(this.#aside, { force: true })
   }
 
-  /** Notes that this member is forgotten in these epochs; in none: no more. */
-  forget(jid: string, epochs: readonly string[]): void {
-    this.#forgotten.set(jid, epochs)
-    this.#attempt(() => this.#forgotten.write())
-  }
-
-  /** The names that Asterisk has been given since it started; once. */
-  names(): readonly NameEntry[] {
-    return this.#names.take()
-  }
-
-  perform(command: JournalCommand): void {
-    switch (command.do) {
-      case 'addName':
-        this.#names.add(command)
-        this.#attempt(() => this.#names.write())
-        break
-      case 'clearNames':
-        this.#names.clear()
-        this.#attempt(() => this.#names.write())
-        break
-      case 'forget':
-        this.forget(command.jid, command.epochs)
-        break
-      case 'add':
-        this.add(command.eid, command.kind, command.id, command.isUncachable)
-        break
-      case 'remove':
-        this.remove(command.eid, command.kind, command.id)
-        break
-    }
-  }
-
-  /** Closes the file and gives the folder back; may be called again. */
+  /** Closes the file: until the next `write` nothing is written. May be called again. */
   close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    this.#isWhole = false
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
-    this.#names.close()
-    this.#lock.release()
+    this.#descriptor = undefined
   }
 
   #append(line: string): void {
-    this.#attempt(() => {
-      if (this.#lines > 2 * this.#living.size + slackLines) this.#compact()
-      else this.#write(line)
-    })
-  }
-
-  #attempt(write: () => void): void {
+    if (!this.#isWhole) return
     try {
-      if (this.#isClosed) throw new Error('the journal is closed')
-      if (this.#isBehind) this.#writeAll()
-      else write()
-      if (this.#isBehind) this.#watch.trouble(undefined)
-      this.#isBehind = false
+      this.#writeLine(Buffer.from(line))
     } catch (error) {
-      if (!this.#isBehind) this.#watch.trouble(asError(error))
-      this.#isBehind = true
+      this.#isWhole = false
+      this.#outlets.failed(error)
+      return
+    }
+    if (this.#isTooLong || this.#lines <= 2 * this.#living.size + slackLines) return
+    try {
+      this.write()
+    } catch (error) {
+      // It goes on in the long file: there may be room for lines, and none for a second file.
+      this.#isTooLong = true
+      this.#outlets.failed(error)
     }
   }
 
-  /** What failed before is in memory. */
-  #writeAll(): void {
-    this.#compact()
-    this.#forgotten.write()
-    this.#names.write()
-  }
-
-  #write(line: string): void {
+  #writeLine(octets: Buffer): void {
     if (this.#descriptor === undefined) throw new Error('the journal is not open')
-    const octets = Buffer.from(line)
+    this.#octets += octets.length
+    if (this.#octets > mostOctets) throw new Error(`the journal has ${mostOctets} octets`)
     for (let written = 0; written < octets.length;) {
       written += writeSync(this.#descriptor, octets, written)
     }
     this.#lines += 1
   }
 
-  /** Rewrites the file to what lives, in one step. */
-  #compact(): void {
-    const text = this.entries()
-      .map((entry) => `${lineOf(entry)}\n`)
-      .join('')
-    const fresh = replaceAtomically(this.#file, text)
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
-    this.#descriptor = fresh
-    this.#lines = this.#living.size
+  #setAside(): void {
+    try {
+      renameSync(this.#file, this.#aside)
+      this.#isAsideRead = false
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+    this.#isUnread = false
+  }
+
+  #tellFull(): void {
+    if (!this.#isFull) {
+      this.#outlets.lost(
+        `Asterisk holds more than ${mostEntries} states of other members: of more the journal keeps none. ` +
+          'Narrow their share filters, then restart Asterisk and this bridge',
+      )
+    }
+    this.#isFull = true
+  }
+
+  /** Says whether the file could be read, or is not there. */
+  #load(file: string): boolean {
+    const outlets = this.#outlets
+    let broken = 0
+    try {
+      const { isTorn, isTooLarge } = readLines(file, { mostOctets, mostLineOctets }, (line) => {
+        if (!this.#take(line)) broken += 1
+      })
+      if (isTorn)
+        outlets.warn(`the last line of ${file} is torn and left out: the bridge was killed`)
+      if (isTooLarge) {
+        outlets.lost(
+          `'${file}' has more than ${mostOctets} octets, of which this bridge read no more`,
+        )
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+      outlets.lost(
+        `'${file}' cannot be read (${reasonUnread(error)}): it is kept as '${this.#aside}', which each start reads if it can. ` +
+          'Make it readable and restart the bridge, or remove it and restart Asterisk',
+      )
+      return false
+    }
+    if (broken > 0)
+      outlets.lost(`${broken} lines of '${file}' are no journal entries and are left out`)
+    return true
+  }
+
+  /** Says whether that is an entry. */
+  #take(line: string): boolean {
+    const [sign, ...fields] = line.split('\t')
+    const entry = parseEntry(fields)
+    if (entry === undefined || (sign !== '+' && sign !== '-')) return false
+    if (sign === '-') this.#living.remove(entry)
+    else if (this.#living.add(entry) === 'too many') this.#tellFull()
+    return true
   }
 }
 
@@ -192,24 +199,6 @@ function lineOf(entry: JournalEntry): string {
   return `+\t${fieldsOf(entry)}${entry.isUncachable ? `\t${uncachable}` : ''}`
 }
 
-function load(file: string, watch: JournalWatch): Living {
-  const living = new Living()
-  const lines = readIfThere(file).split('\n')
-  const torn = lines.pop() ?? ''
-  if (torn !== '')
-    watch.warn(`the last line of ${file} is torn and left out: the bridge was killed`)
-  let broken = 0
-  for (const line of lines) {
-    const [sign, ...fields] = line.split('\t')
-    const entry = parseEntry(fields)
-    if (entry === undefined || (sign !== '+' && sign !== '-')) broken += 1
-    else if (sign === '+') living.add(entry)
-    else living.remove(entry)
-  }
-  if (broken > 0) watch.warn(`${broken} lines of ${file} are no journal entries and are left out`)
-  return living
-}
-
 function parseEntry([eidText = '', kindText = '', id = '', flag, ...rest]: string[]):
   JournalEntry | undefined {
   const eid = parseEntityId(eidText)
@@ -217,17 +206,4 @@ function parseEntry([eidText = '', kindText = '', id = '', flag, ...rest]: strin
   if (eid === undefined || kind === undefined || !isName(id) || rest.length > 0) return undefined
   if (flag !== undefined && flag !== uncachable) return undefined
   return { eid, kind, id, ...(flag === uncachable && { isUncachable: true }) }
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -12,20 +12,26 @@ export interface JournalEntry {
 /** The entries that stand, by origin and name: 100,000 of them take little more memory than a pointer to each name. */
 export class Living {
   readonly #isUncachable = new Map<EntityId, Record<Kind, Map<string, boolean>>>()
+  readonly #most: number
   #size = 0
+
+  /** `most`: so many are taken. */
+  constructor(most = Infinity) {
+    this.#most = most
+  }
 
   get size(): number {
     return this.#size
   }
 
-  /** Says whether that is news. */
-  add({ eid, kind, id, isUncachable = false }: JournalEntry): boolean {
-    const table = this.#tableOf(eid, kind)
-    const before = table.get(id)
-    if (before === isUncachable) return false
+  /** Says whether that is news, or one more than are taken. */
+  add({ eid, kind, id, isUncachable = false }: JournalEntry): 'news' | 'known' | 'too many' {
+    const before = this.#isUncachable.get(eid)?.[kind].get(id)
+    if (before === isUncachable) return 'known'
+    if (before === undefined && this.#size >= this.#most) return 'too many'
     if (before === undefined) this.#size += 1
-    table.set(id, isUncachable)
-    return true
+    this.#tableOf(eid, kind).set(id, isUncachable)
+    return 'news'
   }
 
   /** Says whether it was there. */

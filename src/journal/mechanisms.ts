@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { readPlainFile } from '../plain-file.js'
 import { writeAtomically } from './write-atomically.js'
 
 /** A file is not read beyond this; a service takes about 100 octets. */
@@ -47,7 +48,7 @@ export class Mechanisms {
   private read(): Map<string, string> {
     let text: string
     try {
-      text = readFileSync(this.file, 'utf8')
+      text = readPlainFile(this.file)
     } catch {
       // Not there, or not readable by this user, who then is no bridge: nothing is known.
       return new Map()

@@ -1,8 +1,13 @@
-import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { isName, type Kind, kinds } from '../bridge/state.js'
+import { reasonUnread } from '../plain-file.js'
 import { isBareJid } from './forgotten.js'
+import { readLines } from './read-lines.js'
 import { replaceAtomically } from './write-atomically.js'
+
+/** A bare JID and a name at their longest are 2,400 octets; 250,000 names of 600 octets are more than Asterisk holds. */
+const bounds = { mostOctets: 150_000_000, mostLineOctets: 2_400 }
 
 /** A name that a member has given Asterisk since that started. */
 export interface NameEntry {
@@ -27,10 +32,10 @@ export class Names {
   #descriptor: number | undefined
   #entries: readonly NameEntry[]
 
-  /** Reads what an earlier run wrote; lines that are none are told to `warn` and left out. */
-  constructor(directory: string, warn: (message: string) => void) {
+  /** Reads what an earlier run wrote; what cannot be read is told to `lost` and left out. */
+  constructor(directory: string, lost: (message: string) => void) {
     this.#file = join(directory, 'names')
-    this.#entries = load(this.#file, warn)
+    this.#entries = load(this.#file, lost)
     this.#beginning = this.#entries.map(lineOf).join('')
   }
 
@@ -84,16 +89,23 @@ function lineOf({ jid, kind, id, taken }: NameEntry): string {
   return `${jid}\t${kind}\t${id}\t${taken}\n`
 }
 
-function load(file: string, warn: (message: string) => void): NameEntry[] {
+function load(file: string, lost: (message: string) => void): NameEntry[] {
   const entries: NameEntry[] = []
-  const lines = readIfThere(file).split('\n')
-  let broken = lines.pop() === '' ? 0 : 1
-  for (const line of lines) {
-    const entry = parse(line)
-    if (entry) entries.push(entry)
-    else if (line !== '') broken += 1
+  let broken = 0
+  try {
+    const { isTorn, isTooLarge } = readLines(file, bounds, (line) => {
+      const entry = parse(line)
+      if (entry) entries.push(entry)
+      else if (line !== '') broken += 1
+    })
+    if (isTorn) broken += 1
+    if (isTooLarge)
+      lost(`'${file}' has more than ${bounds.mostOctets} octets: the rest is not read`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    lost(`'${file}' cannot be read (${reasonUnread(error)}): names are counted from 0 again`)
   }
-  if (broken > 0) warn(`${broken} lines of ${file} are no names and are left out`)
+  if (broken > 0) lost(`${broken} lines of '${file}' are no names and are left out`)
   return entries
 }
 
@@ -102,13 +114,4 @@ function parse(line: string): NameEntry | undefined {
   const kind = kinds.find((known) => known === kindText)
   if (!isBareJid(jid) || kind === undefined || !isName(id) || rest.length > 0) return undefined
   return /^\d{1,15}$/.test(taken) ? { jid, kind, id, taken: Number(taken) } : undefined
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }

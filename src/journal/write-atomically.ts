@@ -18,34 +18,31 @@ export function writeAtomically(file: string, text: string): void {
 export function replaceAtomically(file: string, text: string): number {
   const fresh = `${file}.new`
   const descriptor = openFresh(fresh, text)
-  return orClose(descriptor, () => renameSync(fresh, file))
+  return orUndo(descriptor, fresh, () => renameSync(fresh, file))
 }
 
 /**
  * Writes a file anew, for its owner alone. What root writes into the folder of another user belongs to that user, who is to
  * work with it later: `leave` may be run as root, the service is not.
  */
-export function writeFresh(file: string, text: string): void {
-  closeSync(openFresh(file, text))
-}
-
 function openFresh(file: string, text: string): number {
   removeIfThere(file)
   // That it must not be there keeps root from following a link which the folder's owner has laid.
   const descriptor = openSync(file, 'ax', 0o600)
-  return orClose(descriptor, () => {
+  return orUndo(descriptor, file, () => {
     if (process.geteuid?.() === 0) giveTo(descriptor, dirname(file))
     writeFileSync(descriptor, text)
   })
 }
 
-/** Gives the descriptor when the step is taken, and closes it when that throws. */
-function orClose(descriptor: number, step: () => void): number {
+/** Gives the descriptor when the step is taken; where that throws nothing remains, which would keep the last room on a full disk. */
+function orUndo(descriptor: number, file: string, step: () => void): number {
   try {
     step()
     return descriptor
   } catch (error) {
     closeSync(descriptor)
+    removeIfThere(file)
     throw error
   }
 }

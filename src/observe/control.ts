@@ -59,7 +59,6 @@ export class ControlServer {
         },
       }),
     )
-    this.#server = server
     const mask = process.umask(0o177) // the socket must not be open to others even for a moment
     try {
       await new Promise<void>((resolve, reject) => {
@@ -73,6 +72,7 @@ export class ControlServer {
       process.umask(mask)
     }
     chmodSync(path, 0o600)
+    this.#server = server
   }
 
   /** Closes the socket once answers that are being given have been; may be called again. */

@@ -1,22 +1,28 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Journal } from '../../src/journal/journal.js'
-import { keepEntityId, readEntityId } from '../../src/journal/identity.js'
-import { StateDirLock, StateDirLocked } from '../../src/journal/lock.js'
-import { exitCodeOf } from '../../src/cli/exit-code.js'
 import { scratchFolder } from '../config/scratch.js'
-
-const eid = '02:00:00:00:00:0b'
+import { eid } from './open.js'
 
 function open(folder: string) {
   const said: string[] = []
-  const journal = Journal.open(folder, {
+  const journal = new Journal(folder, {
     warn: (message) => said.push(message),
-    trouble: (error) => said.push(error === undefined ? 'over' : `trouble: ${error.message}`),
+    lost: (message) => said.push(message),
+    failed: (error) => said.push(String(error)),
   })
+  journal.write()
   onTestFinished(() => journal.close())
   return { journal, said }
 }
@@ -26,30 +32,15 @@ function linesOf(folder: string): string[] {
   return readFileSync(join(folder, 'journal'), 'utf8').split('\n').slice(0, -1)
 }
 
-describe('a state_dir that cannot be written', () => {
-  it('is named with its setting, the cause and the remedy, and ends with 78', () => {
-    const folder = join(scratchFolder(), 'file', 'state')
-    writeFileSync(join(folder, '..'), 'in the way')
-    let thrown: unknown
-    try {
-      open(folder)
-    } catch (error) {
-      thrown = error
-    }
-    expect(String(thrown)).toMatch(
-      /state_dir '.*state' cannot be written: ENOTDIR: .*mkdir.*: create it and give it, .* to the user that runs hintbridge$/,
-    )
-    expect(exitCodeOf(thrown)).toBe(78)
-  })
-})
+const idsOf = (journal: Journal): string[] => journal.entries().map(({ id }) => id)
 
 describe('the journal', () => {
   it('has each line in the file when add and remove return', () => {
     const folder = scratchFolder()
     const { journal } = open(folder)
-    journal.perform({ to: 'journal', do: 'add', eid, kind: 'device_state', id: 'PJSIP/1 é' })
+    journal.add(eid, 'device_state', 'PJSIP/1 é')
     expect(linesOf(folder)).toEqual([`+\t${eid}\tdevice_state\tPJSIP/1 é`])
-    journal.perform({ to: 'journal', do: 'remove', eid, kind: 'device_state', id: 'PJSIP/1 é' })
+    journal.remove(eid, 'device_state', 'PJSIP/1 é')
     expect(linesOf(folder)).toHaveLength(2)
   })
 
@@ -72,10 +63,9 @@ describe('the journal', () => {
   it('keeps which states are uncachable, and what was said last of it (rule 9)', () => {
     const folder = scratchFolder()
     const { journal } = open(folder)
-    const entry = { to: 'journal', do: 'add', eid, kind: 'device_state' } as const
-    journal.perform({ ...entry, id: 'a', isUncachable: true })
-    journal.perform({ ...entry, id: 'b', isUncachable: true })
-    journal.perform({ ...entry, id: 'b' })
+    journal.add(eid, 'device_state', 'a', true)
+    journal.add(eid, 'device_state', 'b', true)
+    journal.add(eid, 'device_state', 'b')
     expect(linesOf(folder)).toEqual([
       `+\t${eid}\tdevice_state\ta\tuncachable`,
       `+\t${eid}\tdevice_state\tb\tuncachable`,
@@ -113,11 +103,7 @@ describe('the journal', () => {
     expect(said[0]).toMatch(/last line .* is torn/)
     journal.add(eid, 'device_state', 'PJSIP/2')
     journal.close()
-    expect(
-      open(folder)
-        .journal.entries()
-        .map(({ id }) => id),
-    ).toEqual(['PJSIP/1', 'PJSIP/2'])
+    expect(idsOf(open(folder).journal)).toEqual(['PJSIP/1', 'PJSIP/2'])
   })
 
   it('leaves out lines that are no entries, and says how many', () => {
@@ -130,11 +116,23 @@ describe('the journal', () => {
       `+\t${eid}\tpresence\tPJSIP/4`,
       `+\t${eid}\tdevice_state\t`,
       `${good}\tmore`,
+      'x'.repeat(300_000),
     ]
     writeFileSync(join(folder, 'journal'), [...bad, good, ''].join('\n'))
     const { journal, said } = open(folder)
-    expect(journal.entries().map(({ id }) => id)).toEqual(['PJSIP/1'])
-    expect(said).toEqual([expect.stringMatching(/^6 lines of /)])
+    expect(idsOf(journal)).toEqual(['PJSIP/1'])
+    expect(said).toEqual([expect.stringMatching(/^7 lines of /)])
+  })
+
+  it('takes a name whose octets two pieces of the file divide', () => {
+    const folder = scratchFolder()
+    const names = Array.from({ length: 4_000 }, (_, number) => `PJSIP/é${'é'.repeat(number % 90)}`)
+    const ids = names.map((name, number) => `${name}${number}`)
+    const text = ids.map((id) => `+\t${eid}\tdevice_state\t${id}\n`).join('')
+    writeFileSync(join(folder, 'journal'), text)
+    const { journal, said } = open(folder)
+    expect(idsOf(journal)).toEqual(ids)
+    expect(said).toEqual([])
   })
 
   it('is rewritten when much more was written than lives', () => {
@@ -147,79 +145,102 @@ describe('the journal', () => {
     }
     expect(linesOf(folder).length).toBeLessThan(250)
     journal.close()
-    expect(
-      open(folder)
-        .journal.entries()
-        .map(({ id }) => id),
-    ).toEqual(['PJSIP/kept'])
+    expect(idsOf(open(folder).journal)).toEqual(['PJSIP/kept'])
   })
 
-  it('says once when the disk takes no more, and writes all when it does again', () => {
+  it('goes on in the old file where there is no room to rewrite it, says so once, and is rewritten later', () => {
     const folder = scratchFolder()
     const { journal, said } = open(folder)
-    // The next compaction fails as on a full disk: a folder stands where it writes.
     mkdirSync(join(folder, 'journal.new'))
-    for (let turn = 0; turn < 505; turn++) {
+    for (let turn = 0; turn < 700; turn++) {
       journal.add(eid, 'device_state', 'PJSIP/1')
       journal.remove(eid, 'device_state', 'PJSIP/1')
     }
     journal.add(eid, 'device_state', 'PJSIP/2')
-    expect(said).toEqual([expect.stringMatching(/^trouble: EISDIR/)])
+    expect(said).toEqual([expect.stringMatching(/EISDIR/)])
+    expect(linesOf(folder)).toHaveLength(1401)
     rmSync(join(folder, 'journal.new'), { recursive: true })
-    journal.add(eid, 'device_state', 'PJSIP/3')
-    expect(said.at(-1)).toBe('over')
-    expect(linesOf(folder).map((line) => line.split('\t').at(-1))).toEqual(['PJSIP/2', 'PJSIP/3'])
+    journal.write()
+    expect(linesOf(folder)).toEqual([`+\t${eid}\tdevice_state\tPJSIP/2`])
   })
-})
 
-describe('the lock on state_dir', () => {
-  it('makes the folder, keeps a second bridge out with a clear error, and ends with close', () => {
-    const folder = join(scratchFolder(), 'new', 'state')
-    const { journal } = open(folder)
-    expect(() => open(folder)).toThrow(StateDirLocked)
-    expect(() => open(folder)).toThrow(
-      `failed to lock state_dir '${folder}': the hintbridge with process ID ${process.pid} uses it`,
-    )
+  it('writes no line for itself once it could not be written, but all in the next write', () => {
+    const folder = scratchFolder()
+    const { journal, said } = open(folder)
+    journal.close() // as a file whose disk takes nothing
+    for (let number = 0; number < 20_000; number++) {
+      journal.add(eid, 'device_state', `PJSIP/${number}`)
+    }
+    expect([said, linesOf(folder)]).toEqual([[], []])
+    journal.write()
+    expect(linesOf(folder)).toHaveLength(20_000)
+  })
+
+  it('takes 250,000 states and says that there are more, which it keeps nothing of', () => {
+    const folder = scratchFolder()
+    const { journal, said } = open(folder)
     journal.close()
+    for (let number = 0; number < 250_002; number++) {
+      journal.add(eid, 'device_state', `PJSIP/${number}`)
+    }
+    expect([journal.size, said]).toEqual([
+      250_000,
+      [expect.stringMatching(/^Asterisk holds more than 250000 states of other members: .* none/)],
+    ])
+    journal.remove(eid, 'device_state', 'PJSIP/250001')
+    journal.remove(eid, 'device_state', 'PJSIP/0')
+    journal.add(eid, 'device_state', 'PJSIP/new')
+    expect([journal.size, said.length]).toEqual([250_000, 1])
+  })
+})
+
+describe('a journal that cannot be read', () => {
+  it.each([
+    ['a folder', /it is a folder, no plain file/, (file: string) => mkdirSync(file)],
+    ['a FIFO', /it is a FIFO, no plain file/, (file: string) => execFileSync('mkfifo', [file])],
+    ['a device', /it is a device, no plain file/, linkToDevice],
+  ])('such as %s is told, and does not stand in the way', (_what, told, make) => {
+    const folder = scratchFolder()
+    make(join(folder, 'journal'))
+    const { journal, said } = open(folder)
+    expect(said).toEqual([expect.stringMatching(told)])
+    journal.add(eid, 'device_state', 'PJSIP/1')
+    expect(linesOf(folder)).toHaveLength(1)
     journal.close()
-    open(folder)
+    expect(idsOf(open(folder).journal)).toEqual(['PJSIP/1'])
   })
 
-  it('is not held by a process that has died', async () => {
-    const folder = scratchFolder()
-    const child = spawn(process.execPath, ['-e', ''])
-    await once(child, 'exit')
-    writeFileSync(join(folder, 'lock'), `${child.pid ?? 0}\n`)
-    StateDirLock.take(folder).release()
-    expect(existsSync(join(folder, 'lock'))).toBe(false)
-  })
+  it(
+    'whole, for it is larger than this program writes, is read to there and told',
+    { timeout: 60_000 },
+    () => {
+      const folder = scratchFolder()
+      const file = join(folder, 'journal')
+      writeFileSync(file, `+\t${eid}\tdevice_state\tPJSIP/1\n`)
+      truncateSync(file, 600_000_000) // of which the file system keeps nothing
+      const { journal, said } = open(folder)
+      expect(said).toEqual([expect.stringMatching(/journal' has more than 160640000 octets/)])
+      expect([idsOf(journal), linesOf(folder).length]).toEqual([['PJSIP/1'], 1])
+    },
+  )
 
-  it('is not held by another process that was given the same process ID', () => {
+  it('is set aside, and read once it can be: what it names is in the journal again', () => {
     const folder = scratchFolder()
-    writeFileSync(join(folder, 'lock'), `${process.pid}\nan-earlier-boot\n1234\n`)
-    StateDirLock.take(folder).release()
-  })
-
-  it('is not released by one that does not hold it', () => {
-    const folder = scratchFolder()
-    const lock = StateDirLock.take(folder)
-    writeFileSync(join(folder, 'lock'), '1\nother\nother\n')
-    lock.release()
-    expect(existsSync(join(folder, 'lock'))).toBe(true)
+    const aside = join(folder, 'journal.unread')
+    mkdirSync(join(folder, 'journal'))
+    open(folder).journal.close()
+    expect(statSync(aside).isDirectory()).toBe(true)
+    rmSync(aside, { recursive: true })
+    writeFileSync(aside, `+\t${eid}\tdevice_state\told\n+\t${eid}\tdevice_state\tgone\n`)
+    appendFileSync(join(folder, 'journal'), `-\t${eid}\tdevice_state\tgone\n`)
+    const { journal, said } = open(folder)
+    expect([idsOf(journal), said]).toEqual([['old'], []])
+    expect(statSync(aside, { throwIfNoEntry: false })).toBeUndefined()
+    journal.close()
+    expect(idsOf(open(folder).journal)).toEqual(['old'])
   })
 })
 
-describe('the learnt entity ID', () => {
-  it('is kept for the next start', () => {
-    const folder = join(scratchFolder(), 'state')
-    expect(readEntityId(folder)).toBeUndefined()
-    keepEntityId(folder, eid)
-    expect(readEntityId(folder)).toBe(eid)
-  })
-
-  it('is not believed where the file holds anything else', () => {
-    const folder = scratchFolder()
-    writeFileSync(join(folder, 'eid'), '00:00:00:00:00:00\n')
-    expect(readEntityId(folder)).toBeUndefined()
-  })
-})
+function linkToDevice(file: string): void {
+  symlinkSync('/dev/zero', file)
+}

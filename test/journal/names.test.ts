@@ -1,9 +1,16 @@
-import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { Journal } from '../../src/journal/journal.js'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type NameEntry, Names } from '../../src/journal/names.js'
+import { open as openStateDir } from './open.js'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'hintbridge-names-'))
 
@@ -65,23 +72,38 @@ describe('the file of the names that Asterisk was given', () => {
     const { names, warnings } = open(directory)
     expect(names.take()).toEqual([entry('PJSIP/1', 5)])
     expect(warnings).toEqual([
-      `6 lines of ${join(directory, 'names')} are no names and are left out`,
+      `6 lines of '${join(directory, 'names')}' are no names and are left out`,
     ])
   })
 
-  it('is kept by the journal', () => {
+  it('is kept with the rest of state_dir, also where the disk was full', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const directory = folder()
-    const watch = { warn: () => undefined, trouble: () => undefined }
-    const journal = Journal.open(directory, watch)
-    journal.perform({ to: 'journal', do: 'addName', ...entry('PJSIP/1', 3) })
-    expect(readFileSync(join(directory, 'names'), 'utf8')).toBe(
-      'pbx-b@example.org\tdevice_state\tPJSIP/1\t3\n',
-    )
-    journal.close()
-    const next = Journal.open(directory, watch)
+    const file = join(directory, 'names')
+    mkdirSync(`${file}.new`)
+    const { stateDir, said } = await openStateDir(directory)
+    stateDir.perform({ to: 'journal', do: 'addName', ...entry('PJSIP/1', 3) })
+    expect(said).toEqual([expect.stringMatching(/^failed to write state_dir .*EISDIR/)])
+    rmSync(`${file}.new`, { recursive: true })
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(said.at(-1)).toBe('over')
+    expect(readFileSync(file, 'utf8')).toBe('pbx-b@example.org\tdevice_state\tPJSIP/1\t3\n')
+    stateDir.close()
+    const next = (await openStateDir(directory)).stateDir
     expect(next.names()).toEqual([entry('PJSIP/1', 3)])
     next.perform({ to: 'journal', do: 'clearNames' })
     next.close()
-    expect(readFileSync(join(directory, 'names'), 'utf8')).toBe('')
+    expect(readFileSync(file, 'utf8')).toBe('')
+  })
+
+  it('is told and counted from 0 where it is no file', () => {
+    const directory = folder()
+    mkdirSync(join(directory, 'names'))
+    const { names, warnings } = open(directory)
+    expect([names.take(), warnings]).toEqual([
+      [],
+      [expect.stringMatching(/it is a folder, no plain file/)],
+    ])
   })
 })

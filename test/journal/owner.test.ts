@@ -1,12 +1,10 @@
 /** `leave` may be run by root: what it leaves in `state_dir` must be of use to the user that the folder belongs to. */
 import { chownSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { keepEntityId } from '../../src/journal/identity.js'
-import { Journal } from '../../src/journal/journal.js'
+import { describe, expect, it } from 'vitest'
 import { scratchFolder } from '../config/scratch.js'
+import { add, eid, open } from './open.js'
 
-const eid = '02:00:00:00:00:0b'
 const epoch = '0'.repeat(32)
 const [uid, gid] = [65_534, 65_533]
 
@@ -16,19 +14,14 @@ function folderOfAnother(): string {
   return folder
 }
 
-function openAsRoot(folder: string): Journal {
-  const journal = Journal.open(folder, { warn: () => undefined, trouble: () => undefined })
-  onTestFinished(() => journal.close())
-  return journal
-}
-
 describe.runIf(process.geteuid?.() === 0)('root in the folder of another user', () => {
-  it('makes nothing that is not that user’s', () => {
+  it('makes nothing that is not that user’s, but the socket that it takes away with it', async () => {
     const folder = folderOfAnother()
-    const journal = openAsRoot(folder)
-    keepEntityId(folder, eid)
-    journal.add(eid, 'device_state', 'PJSIP/1')
-    journal.forget('pbx-b@example.org', [epoch])
+    const { stateDir } = await open(folder)
+    stateDir.keepEid(eid)
+    add({ stateDir }, 'PJSIP/1')
+    stateDir.perform({ to: 'journal', do: 'forget', jid: 'pbx-b@example.org', epochs: [epoch] })
+    stateDir.close()
     const owners = Object.fromEntries(
       readdirSync(folder).map((name) => {
         const file = statSync(join(folder, name))
@@ -36,19 +29,19 @@ describe.runIf(process.geteuid?.() === 0)('root in the folder of another user', 
       }),
     )
     const theirs = [uid, gid, 0o600]
-    const files = ['eid', 'forgotten', 'journal', 'lock', 'names']
+    const files = ['eid', 'forgotten', 'journal', 'names']
     expect(owners).toEqual(Object.fromEntries(files.map((name) => [name, theirs])))
   })
 
-  it('follows no link that is laid for it there', () => {
+  it('follows no link that is laid for it there', async () => {
     const folder = folderOfAnother()
     const target = join(scratchFolder(), 'passwd')
     writeFileSync(target, 'root')
-    for (const name of ['journal.new', 'names.new', 'eid.new', `lock.${process.pid}`]) {
+    for (const name of ['journal.new', 'names.new', 'eid.new']) {
       symlinkSync(target, join(folder, name))
     }
-    openAsRoot(folder)
-    keepEntityId(folder, eid)
+    const { stateDir } = await open(folder)
+    stateDir.keepEid(eid)
     expect(readFileSync(target, 'utf8')).toBe('root')
     expect(statSync(target).uid).toBe(0)
     expect(readFileSync(join(folder, 'eid'), 'utf8')).toBe(`${eid}\n`)
