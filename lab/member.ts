@@ -11,7 +11,8 @@ import { claimPort } from './scratch.js'
 import { Server } from './server.js'
 import type { Account, XmppServer } from './xmpp-server.js'
 
-const mainFile = join(import.meta.dirname, '..', 'dist', 'main.js')
+/** The built program. */
+export const mainFile = join(import.meta.dirname, '..', 'dist', 'main.js')
 
 export interface MemberOptions extends Omit<AsteriskOptions, 'hintbridgeConf' | 'sipPort'> {
   readonly server: XmppServer

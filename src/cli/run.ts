@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { heardSignals } from '../early-signals.js'
 import { type ConfigArguments, configOption } from './config-option.js'
 import { keepMemorySmall } from './memory.js'
 import { runService } from './service.js'
@@ -21,7 +22,7 @@ export const runCommand: CommandModule<object, ConfigArguments> = {
     await runService({
       file,
       environment: process.env,
-      signals: process,
+      signals: heardSignals,
       makeService: (config, log) => new Daemon(config, file, log),
     })
   },

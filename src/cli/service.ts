@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Config, ConfigError, formatProblem } from '../config/config.js'
 import { type LoadedConfig, loadConfig } from '../config/load.js'
 import { planReload } from '../config/reload.js'
+import type { SignalHandler, SignalName } from '../early-signals.js'
 import { createLog, type Log } from '../observe/logger.js'
 import { findServiceManager, type Pulse } from '../observe/service-manager.js'
 
@@ -17,18 +19,16 @@ export interface Service {
   readonly finished: Promise<void>
 }
 
-/** The part of `process` that tells of signals. */
+/** What tells of signals: `process`, or what has heard them before. */
 export interface Signals {
-  on(signal: SignalName, handler: (signal: string) => void): unknown
-  off(signal: SignalName, handler: (signal: string) => void): unknown
+  on(signal: SignalName, handler: SignalHandler): unknown
+  off(signal: SignalName, handler: SignalHandler): unknown
 }
-
-type SignalName = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 export interface ServiceOptions {
   readonly file: string
   readonly environment: NodeJS.ProcessEnv
-  /** Where SIGTERM, SIGINT and SIGHUP are heard: `process`. */
+  /** Where SIGTERM, SIGINT and SIGHUP are heard. */
   readonly signals: Signals
   readonly makeService: (config: Config, log: Log) => Service
   readonly makeLog?: (config: Config) => Log
@@ -73,7 +73,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
   }
 }
 
-/** Makes the handler of SIGHUP; reloads happen one after the other. */
+/** Makes the handler of SIGHUP; reloads happen one after the other, and signals that come together are one. */
 function makeReload(
   { file, environment }: ServiceOptions,
   first: Config,
@@ -103,8 +103,15 @@ function makeReload(
     }
   }
   let last = Promise.resolve()
+  let isComing = false
   return () => {
-    last = last.then(reload)
+    if (isComing) return
+    isComing = true
+    last = last.then(async () => {
+      await setImmediate()
+      isComing = false
+      await reload()
+    })
   }
 }
 
