@@ -9,6 +9,9 @@ import { readPlainFile, reasonUnread } from '../plain-file.js'
 import { at } from './tree.js'
 import { readYaml, type YamlFile } from './yaml.js'
 
+/** Some times what `readYaml` takes, which says so better. */
+const mostOctets = 8_388_608
+
 export interface LoadedConfig {
   readonly config: Config
   /** What works but should not stay so. */
@@ -33,7 +36,7 @@ export function loadConfig(
   const path = resolve(file)
   let text: string
   try {
-    text = readPlainFile(path)
+    text = readPlainFile(path, mostOctets)
   } catch (error) {
     const cause = reasonUnread(error)
     throw new ConfigError(path, [

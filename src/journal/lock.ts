@@ -52,7 +52,7 @@ export class StateDirLock {
       const holder = await findHolder(directory, `lock.${id}`)
       if (holder !== undefined) throw new StateDirLocked(directory, holder)
       if (!(taken instanceof StateDirLock)) throw taken
-      rmSync(join(directory, formerName), { force: true })
+      removeIfPossible(join(directory, formerName))
       return taken
     } catch (error) {
       if (taken instanceof StateDirLock) taken.release()
@@ -102,8 +102,10 @@ function listen(server: Server, path: string): Promise<void> {
 
 /** Who else holds the folder; what dead ones left is removed. */
 async function findHolder(directory: string, own: string): Promise<string | undefined> {
-  for (const name of readdirSync(directory)) {
-    if (name === own || !(ownName.test(name) || name === controlName)) continue
+  const names = readdirSync(directory)
+  // The control socket last: of who listens there nothing is heard.
+  const asked = [...names.filter((name) => ownName.test(name)), controlName]
+  for (const name of asked.filter((name) => name !== own)) {
     const holder = await ask(join(directory, name))
     if (holder !== undefined) return holder
     if (name !== controlName) removeIfPossible(join(directory, name))

@@ -42,12 +42,14 @@ it.each(['EPERM', 'EINVAL'])(
     const folder = scratchFolder()
     const euid = vi.spyOn(process as Required<NodeJS.Process>, 'geteuid').mockReturnValue(0)
     onTestFinished(() => euid.mockRestore())
-    vi.mocked(fchownSync).mockClear().mockImplementationOnce(() => {
-      throw Object.assign(new Error(`${code}: fchown`), { code })
-    })
+    vi.mocked(fchownSync)
+      .mockClear()
+      .mockImplementationOnce(() => {
+        throw Object.assign(new Error(`${code}: fchown`), { code })
+      })
     const { stateDir, said } = await open(folder)
     const hows = vi.mocked(fchownSync).mock.results.map(({ type }) => type)
-  expect([hows[0], said]).toEqual(['throw', []])
+    expect([hows[0], said]).toEqual(['throw', []])
     stateDir.keepEid(eid)
     expect(readEntityId(folder)).toBe(eid)
   },
