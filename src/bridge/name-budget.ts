@@ -1,7 +1,8 @@
 /**
  * How many different names the members may give the own Asterisk. It frees none before it restarts, whatever is
  * withdrawn: a stasis topic and a cache entry each, 8 kB and more (Asterisk `main/devicestate.c`, `main/mwi.c`). So each name is
- * counted once for the bare JID that gives it, whatever EID or epoch that has, for as long as Asterisk runs.
+ * counted once for the bare JID that gives it, whatever EID or epoch that has, for as long as Asterisk runs. A withdrawal passes
+ * always: to an Asterisk that has restarted it may bring a name that is not counted, of those that were counted before.
  */
 import { type Context, count, health, log } from './context.js'
 import { type Key, type Kind, keyOf, kindOfKey } from './state.js'

@@ -11,7 +11,8 @@ import type {
   Kind,
   StateEntry,
 } from '../../src/bridge/state.js'
-import { kinds } from '../../src/bridge/state.js'
+import { withdrawal } from '../../src/bridge/injection.js'
+import { isSameState, kinds } from '../../src/bridge/state.js'
 import { sumStates } from '../../src/bridge/sum.js'
 import type { FakeTime } from './fake-time.js'
 import { device, mailbox } from './settings.js'
@@ -53,7 +54,7 @@ export class SimulatedAsterisk {
   readonly injected = new Map<EntityId, Map<string, DeviceState>>()
   /** Counts as a phone sees them: one a mailbox, the last writer's. */
   readonly counts = new Map<string, number>()
-  /** Names that it was given since it started, which it never frees: by EID. */
+  /** Names of which it was given more than their withdrawal since it started, by EID: it never frees them. */
   readonly names = new Map<EntityId, Set<string>>()
   /** So many publishes it has taken since it started. */
   #taken = 0
@@ -195,7 +196,9 @@ export class SimulatedAsterisk {
   }
 
   #take(eid: EntityId, entry: StateEntry): void {
-    this.names.set(eid, (this.names.get(eid) ?? new Set()).add(`${entry.kind} ${entry.id}`))
+    if (!isWithdrawal(eid, entry)) {
+      this.names.set(eid, (this.names.get(eid) ?? new Set()).add(`${entry.kind} ${entry.id}`))
+    }
     if (entry.kind === 'message_waiting') {
       this.counts.set(entry.id, entry.newMessages)
       return
@@ -334,6 +337,11 @@ export class SimulatedAsterisk {
       if (companion === this.#companion) run()
     }
   }
+}
+
+function isWithdrawal(eid: EntityId, entry: StateEntry): boolean {
+  const isCachable = entry.kind === 'message_waiting' || entry.cachable
+  return isSameState(entry, withdrawal({ eid, kind: entry.kind, id: entry.id, isCachable }))
 }
 
 function deviceOf(id: string, state: DeviceState): DeviceEntry {
