@@ -326,6 +326,7 @@ export class Bridge {
     const { settings } = this.#context
     const bare = bareJid(from)
     if (bare === settings.jid || !settings.isTrusted(bare)) return
+    if (!this.#requests.hasPatience(from)) return
     const isStranger = this.#members.peer(bare)?.item.jid !== from
     this.#members.presenceReceived(from, isAvailable)
     if (isStranger && isAvailable) this.#standing.readMembersSoon()

@@ -98,6 +98,8 @@ export type ClusterCommand =
       readonly request: number
       readonly condition: 'forbidden' | 'resource-constraint'
     }
+  /** Leave a request unanswered: whoever floods this bridge is not to make it send as much. */
+  | { readonly to: 'cluster'; readonly do: 'disregard'; readonly request: number }
   /** Directed presence to a full JID. */
   | {
       readonly to: 'cluster'

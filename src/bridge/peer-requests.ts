@@ -1,6 +1,7 @@
-/** What trusted members ask of this one: its status, and its table page by page. */
+/** What trusted members ask of this one: its status, and its table page by page; of each only so often. */
 import { type Context, bareJid, count, refused } from './context.js'
 import type { PageQuery, Status } from './messages.js'
+import { Patience } from './patience.js'
 import type { SnapshotServer } from './snapshot-server.js'
 import { Tally } from './tally.js'
 
@@ -16,7 +17,11 @@ export interface PeerRequestsOutlets {
   onPage(): void
 }
 
+/** Questions and presences of one member: a pull of 100,000 states asks for some 120 pages. */
+const allowance = { perSecond: 50, atOnce: 200 }
+
 export class PeerRequests {
+  readonly #patience = new Patience(allowance)
   readonly #strangers: Tally
 
   constructor(
@@ -43,13 +48,28 @@ export class PeerRequests {
       this.context.emit({ to: 'cluster', do: 'answerPage', request, page })
       return
     }
-    if (!this.snapshot.admit(from, this.context.nowMs, this.outlets.paceOctets())) {
+    const reader = bareJid(from)
+    const { nowMs } = this.context
+    if (!this.snapshot.admit(reader, nowMs, this.outlets.paceOctets())) {
       this.context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
       return
     }
-    const page = { ...status, ...this.snapshot.page(from, query) }
-    if (page.isLast) this.snapshot.dismiss(from)
+    const page = { ...status, ...this.snapshot.page(reader, query, nowMs) }
+    if (page.isLast) this.snapshot.dismiss(reader)
     this.context.emit({ to: 'cluster', do: 'answerPage', request, page })
+  }
+
+  /** Has that member asked and shown presence no more than it may? This counts as once more. */
+  hasPatience(from: string): boolean {
+    const { nowMs } = this.context
+    const member = bareJid(from)
+    if (this.#patience.has(member, nowMs)) {
+      this.#patience.spend(member, nowMs, 1)
+      return true
+    }
+    count(this.context, 'refused_requests', { reason: 'it asks too often' })
+    refused(this.context, { what: 'request', from, reason: 'it asks too often' })
+    return false
   }
 
   /** To those that took it in, a member that left its EID to another is leaving. */
@@ -60,7 +80,11 @@ export class PeerRequests {
 
   /** Only members may ask. */
   #admits(request: number, from: string): boolean {
-    if (this.context.settings.isTrusted(bareJid(from))) return true
+    if (this.context.settings.isTrusted(bareJid(from))) {
+      if (this.hasPatience(from)) return true
+      this.context.emit({ to: 'cluster', do: 'disregard', request })
+      return false
+    }
     count(this.context, 'refused_requests', { reason: 'trust does not name the JID' })
     refused(this.context, { what: 'request', from, reason: 'trust does not name the JID' })
     this.#strangers.note({ from })

@@ -1,12 +1,15 @@
-/** Serves the own table in pages, two readers at a time (rules 14 and 15). */
+/** Serves the own table in pages, to two members at a time (rules 14 and 15), each of which is given so much a second. */
 import type { Page, PageQuery } from './messages.js'
 import { Pace } from './pace.js'
+import { Patience } from './patience.js'
 import { type FeedEntry, type Key, type StateEntry, keyOf } from './state.js'
-import { takeFitting } from './wire.js'
+import { takeFitting, wireOctets } from './wire.js'
 
 const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
 const readerIdleMs = 3_000
+/** Octets: half of what the servers' shipped configurations read of a bridge; at once 10,000 entries, and twice. */
+const allowance = { perSecond: 256_000, atOnce: 1_000_000 }
 
 interface Reader {
   readonly lastMs: number
@@ -15,7 +18,9 @@ interface Reader {
 }
 
 export class SnapshotServer {
+  /** By bare JID: a member has one place, whatever resources it asks from. */
   readonly #readers = new Map<string, Reader>()
+  readonly #patience = new Patience(allowance)
   #sortedKeys: readonly Key[] | undefined
 
   constructor(private readonly table: ReadonlyMap<Key, StateEntry>) {}
@@ -36,6 +41,7 @@ export class SnapshotServer {
    * `feedOctets`; the next ones what the time until it asks again allows, also where it gave up and begins anew.
    */
   admit(reader: string, nowMs: number, feedOctets: number): boolean {
+    if (!this.#patience.has(reader, nowMs)) return false
     const known = this.#readers.get(reader)
     for (const [other, { lastMs }] of this.#readers) {
       if (nowMs - lastMs > readerIdleMs) this.#readers.delete(other)
@@ -57,11 +63,13 @@ export class SnapshotServer {
   }
 
   /** The entries of one page for a reader that has a place, in key order. */
-  page(reader: string, query: PageQuery): Pick<Page, 'entries' | 'isLast'> {
+  page(reader: string, query: PageQuery, nowMs: number): Pick<Page, 'entries' | 'isLast'> {
     const maxOctets = this.#readers.get(reader)?.pace.octets
     const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
     const from = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
     const entries = takeFitting(this.#entries(keys, from), query.max, maxOctets)
+    const octets = entries.reduce((sum, entry) => sum + wireOctets(entry), 0)
+    this.#patience.spend(reader, nowMs, octets)
     return { entries, isLast: from + entries.length >= keys.length }
   }
 

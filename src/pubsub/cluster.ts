@@ -120,6 +120,8 @@ export class ClusterEdge {
         return this.queries.answerStatus(command)
       case 'refuse':
         return this.queries.refuse(command)
+      case 'disregard':
+        return this.queries.disregard(command)
       case 'present':
         return this.present(command)
       case 'writeWindow':

@@ -79,6 +79,10 @@ export class PeerQueries {
     this.answers.refuse(request, condition)
   }
 
+  disregard({ request }: CommandOf<'disregard'>): void {
+    this.answers.disregard(request)
+  }
+
   private async query<Value>(
     jid: string,
     payload: Element,

@@ -38,6 +38,11 @@ export class PendingAnswers {
     )
   }
 
+  /** That request stays without an answer; RFC 6120 §8.2.3 wants one, which a flood of requests does not get. */
+  disregard(request: number): void {
+    this.take(request)
+  }
+
   /** The stream has ended, and with it all ways to answer. */
   clear(): void {
     for (const { reject } of this.pending.values()) reject(new Disconnected('the stream ended'))

@@ -297,7 +297,9 @@ export class SimulatedMember {
       this.#performOnline(command, stream)
       return
     }
-    const isAllowed = ['answerPage', 'answerStatus', 'refuse', 'endStream'].includes(command.do)
+    const isAllowed = ['answerPage', 'answerStatus', 'refuse', 'disregard', 'endStream'].includes(
+      command.do,
+    )
     // The edge knows of the end before the bridge does.
     if (!isAllowed && !this.#wasOnline) {
       throw new ContractBroken(`${command.do} while the stream is down`)
@@ -352,6 +354,8 @@ export class SimulatedMember {
         return stream.toServer(() =>
           server.answer(command.request, { failure: failure(command.condition) }),
         )
+      case 'disregard':
+        return
       case 'present':
         return this.#present(command, stream)
       case 'writeWindow':

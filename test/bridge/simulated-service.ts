@@ -53,6 +53,7 @@ export function failed(command: ClusterCommand, reason: Failure): BridgeEvent | 
     case 'answerPage':
     case 'answerStatus':
     case 'deleteNodesOf':
+    case 'disregard':
     case 'endStream':
     case 'present':
     case 'refuse':

@@ -191,6 +191,7 @@ export class HostileMember {
         ...bridge.take('answerPage'),
         ...bridge.take('answerStatus'),
         ...bridge.take('refuse'),
+        ...bridge.take('disregard'),
       ]
       if (commands.length === 0) return
       for (const command of commands) this.#perform(command)

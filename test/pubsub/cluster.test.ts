@@ -273,6 +273,20 @@ describe('queries of peers', () => {
     expect(counted).toEqual(['refused_items snapshot count'])
   })
 
+  it('that the domain disregards get no answer, and make room', async () => {
+    const settled = vi.fn()
+    const waiting = Array.from({ length: 200 }, askStatus)
+    for (const each of waiting) each.then(settled, settled)
+    posted.forEach((event) => {
+      if (event.type !== 'StatusRequested') return
+      edge.perform({ to: 'cluster', do: 'disregard', request: event.request })
+    })
+    const answer = askStatus()
+    edge.perform({ to: 'cluster', do: 'answerStatus', request: 201, status })
+    expect((await answer)?.attrs).toMatchObject({ phase: 'ready' })
+    expect(settled).not.toHaveBeenCalled()
+  })
+
   it('do not pile up', async () => {
     const waiting = Array.from({ length: 200 }, askStatus)
     await expect(askStatus()).rejects.toMatchObject({ condition: 'resource-constraint' })
