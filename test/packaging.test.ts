@@ -1,5 +1,5 @@
 import { execFile, type ExecFileException } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,9 +7,18 @@ import { z } from 'zod'
 import { put } from './config/scratch.js'
 
 const root = new URL('..', import.meta.url).pathname
-const { version } = z
-  .object({ version: z.string() })
+const { version, dependencies } = z
+  .object({ version: z.string(), dependencies: z.record(z.string(), z.string()) })
   .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+
+const versioned = z.object({ version: z.string() })
+const { packages: locked } = z
+  .object({ packages: z.record(z.string(), versioned) })
+  .parse(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')))
+const billSchema = z.object({
+  $schema: z.string(),
+  components: z.array(versioned.extend({ name: z.string() })),
+})
 
 interface Outcome {
   readonly code: number
@@ -22,6 +31,8 @@ function copyPackage(folder: string): string {
   const copy = join(folder, 'package')
   const parts = [
     'package.json',
+    'package-lock.json',
+    'packaging',
     'tsconfig.json',
     'tsconfig.build.json',
     'src',
@@ -80,6 +91,7 @@ describe('the package', () => {
     expect(packed).toEqual(
       expect.arrayContaining([
         'dist/main.js',
+        'dist/sbom.cdx.json',
         'dist/observe/page/index.html',
         'dist/observe/page/main.js',
         'dist/observe/page/page.css',
@@ -90,7 +102,27 @@ describe('the package', () => {
         'package.json',
       ]),
     )
-    expect(packed.filter((path) => /^(src|test|lab|bench|\.)/.test(path))).toEqual([])
+    expect(packed.filter((path) => /^(src|test|lab|bench|packaging|\.)/.test(path))).toEqual([])
+  })
+
+  it('holds a bill of its materials: what it depends on, in the versions of the lock file, and no addresses', () => {
+    const modules = join(scratch, 'prefix/lib/node_modules/hintbridge/node_modules')
+    const text = readFileSync(join(modules, '../dist/sbom.cdx.json'), 'utf8')
+    const bill = billSchema.parse(JSON.parse(text))
+    const named = new Map(bill.components.map(({ name, version: each }) => [name, each]))
+    for (const name of Object.keys(dependencies)) {
+      expect([name, named.get(name)]).toEqual([name, locked[`node_modules/${name}`]?.version])
+    }
+    const installed = readdirSync(modules).flatMap((name) =>
+      name.startsWith('@')
+        ? readdirSync(join(modules, name)).map((each) => `${name}/${each}`)
+        : name,
+    )
+    expect(installed.filter((name) => !name.startsWith('.') && !named.has(name))).toEqual([])
+    expect(named.has('typescript')).toBe(false)
+    expect(text.replace(bill.$schema, '')).not.toMatch(/https?:/)
+    // The same lock file gives the same octets.
+    expect(text).not.toMatch(/serialNumber|timestamp/)
   })
 
   it('tells its version', async () => {
