@@ -1,4 +1,4 @@
-import { closeSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { isName, type Kind, kinds } from '../bridge/state.js'
 import { reasonUnread } from '../plain-file.js'
@@ -67,13 +67,15 @@ export class Names {
     }
     if (this.#descriptor === undefined || this.#lines.length === 0) return
     const octets = Buffer.from(this.#lines.join(''))
-    let written = 0
+    const { size } = fstatSync(this.#descriptor)
     try {
-      while (written < octets.length) written += writeSync(this.#descriptor, octets, written)
+      for (let written = 0; written < octets.length;) {
+        written += writeSync(this.#descriptor, octets, written)
+      }
       this.#lines = []
     } catch (error) {
-      // A line of which a part was written ends there, and comes again whole.
-      if (written > 0) this.#lines.unshift('\n')
+      // What a full disk took of it would be a broken line. To cut it off needs no room.
+      ftruncateSync(this.#descriptor, size)
       throw error
     }
   }
@@ -93,12 +95,12 @@ function load(file: string, lost: (message: string) => void): NameEntry[] {
   const entries: NameEntry[] = []
   let broken = 0
   try {
-    const { isTorn, isTooLarge } = readLines(file, bounds, (line) => {
+    // A torn last line is that of a bridge that was killed before it gave Asterisk the name.
+    const { isTooLarge } = readLines(file, bounds, (line) => {
       const entry = parse(line)
       if (entry) entries.push(entry)
       else if (line !== '') broken += 1
     })
-    if (isTorn) broken += 1
     if (isTooLarge)
       lost(`'${file}' has more than ${bounds.mostOctets} octets: the rest is not read`)
   } catch (error) {

@@ -57,7 +57,7 @@ describe('the file of the names that Asterisk was given', () => {
     expect(open(directory).names.take()).toEqual([entry('PJSIP/2')])
   })
 
-  it('leaves out lines that are none, and says how many', () => {
+  it('leaves out lines that are none, and says how many; of a torn last one it says nothing', () => {
     const directory = folder()
     const good = 'pbx-b@example.org\tdevice_state\tPJSIP/1\t5\n'
     const bad = [
@@ -72,7 +72,7 @@ describe('the file of the names that Asterisk was given', () => {
     const { names, warnings } = open(directory)
     expect(names.take()).toEqual([entry('PJSIP/1', 5)])
     expect(warnings).toEqual([
-      `6 lines of '${join(directory, 'names')}' are no names and are left out`,
+      `5 lines of '${join(directory, 'names')}' are no names and are left out`,
     ])
   })
 
