@@ -90,6 +90,17 @@ export class Dialogue {
     return this
   }
 
+  /** Time passes, and Asterisk returns each fence within 10 s. */
+  passFenced(durationMs: number): this {
+    for (let leftMs = durationMs; leftMs > 0; leftMs -= 10_000) {
+      this.pass(Math.min(leftMs, 10_000))
+      for (const { kind, nonce } of this.take('fence')) {
+        this.post({ type: 'FenceReturned', kind, nonce })
+      }
+    }
+    return this
+  }
+
   /** Takes all commands of that name, in order. */
   take<Name extends Do>(name: Name): CommandOf<Name>[] {
     const taken = this.#commands.filter((each): each is CommandOf<Name> => each.do === name)

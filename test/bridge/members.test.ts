@@ -970,7 +970,7 @@ describe('the own standing', () => {
   it('announces itself again where its item is missing (rule 19)', () => {
     const dialogue = new Dialogue()
       .ready()
-      .pass(60_000)
+      .passFenced(60_000)
       .clear()
       .post({ type: 'MembersRead', items: [] })
     expect(dialogue.take('announce')).toHaveLength(1)
@@ -1135,8 +1135,8 @@ describe('requests of a stranger', () => {
     }
     expect(dialogue.take('refuse')).toHaveLength(1_000)
     expect(dialogue.take('log').map(({ fields }) => fields)).toEqual([{ from }])
-    dialogue.pass(60_000)
+    dialogue.passFenced(60_000)
     expect(dialogue.take('log').map(({ fields }) => fields)).toEqual([{ from, times: 999 }])
-    expect(dialogue.pass(60_000).take('log')).toEqual([])
+    expect(dialogue.passFenced(60_000).take('log')).toEqual([])
   })
 })
