@@ -342,7 +342,7 @@ export class Daemon {
   }
 
   #settings(eid: EntityId): BridgeSettings {
-    const { xmpp, share, isTrusted, liveness, limits } = this.#config
+    const { xmpp, share, isTrusted, inspectors, liveness, limits } = this.#config
     const formerEid = this.#stateDir?.formerEid
     return {
       jid: xmpp.jid,
@@ -355,6 +355,7 @@ export class Daemon {
       sharesUncachable: share.device_state.uncachable,
       isClaimed: (mailbox) => share.message_waiting.isClaimed(mailbox),
       isTrusted,
+      inspectors,
       liveness,
       limits,
       lanes: this.#sip?.lanes ?? 1,

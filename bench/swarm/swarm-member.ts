@@ -56,6 +56,7 @@ export class SwarmMember {
         share: { device_state: anything, message_waiting: anything },
         sharesUncachable: false,
         isClaimed: () => false,
+        inspectors: [],
         isTrusted: () => true,
         liveness,
         limits: { namesPerMember: 20_000, names: 200_000 },

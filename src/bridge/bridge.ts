@@ -80,8 +80,9 @@ export class Bridge {
       overwrites: (entry) => this.#injection.overwrites(entry),
       injectAgain: (mailbox) => this.#injection.injectMailboxAgain(mailbox),
     })
+    const onNodeLost = (): void => this.#standing.nodesLost()
     this.#feed = new Feed(context, {
-      onNodeLost: () => this.#standing.nodesLost(),
+      onNodeLost,
       onByePublished: () => this.#departure.byePublished(),
     })
     this.#snapshot = new SnapshotServer(this.#local.told)
@@ -89,6 +90,7 @@ export class Bridge {
       status: () => this.#status,
       hasYielded: () => this.#members.rivals.hasYielded,
       paceOctets: () => this.#feed.paceOctets,
+      onTrusted: (from) => this.#members.readers.asked(from),
       onNamesake: (from) => this.#members.rivals.asked(from),
       onPage: () => this.#window.giveWay(),
     })
@@ -97,12 +99,11 @@ export class Bridge {
       onFeedQuiet: () => this.#standing.readMembersSoon(),
       onIdentityJudged: (hasYielded: boolean) => this.#identityJudged(hasYielded),
       onIdentityRefused: (wasIn: boolean) => this.#identityRefused(wasIn),
+      lookAgain: (delayMs: number) => this.#standing.lookAgain(delayMs),
     }
     this.#members = new Members(context, this.#injection, this.#budget, outlets, forgotten)
     const memberCount = (): number => 1 + this.#members.count
-    this.#window = new Window(context, this.#local.told, memberCount, () =>
-      this.#standing.nodesLost(),
-    )
+    this.#window = new Window(context, this.#local.told, memberCount, onNodeLost)
     this.#standing = new Standing(context, {
       onStreamUp: () => this.#members.streamUp(),
       onStreamDown: () => this.#streamDown(),
@@ -110,6 +111,7 @@ export class Bridge {
       onFeedsDoubted: () => this.#members.resubscribe(),
       onProgress: () => this.#advance(),
       onNodesLost: () => this.#window.close(),
+      onNodesMade: (made) => this.#members.readers.nodesMade(made),
     })
     this.#inspection = new Inspection(context, {
       local: this.#local,
@@ -135,6 +137,7 @@ export class Bridge {
   handle(event: BridgeEvent, nowMs: number): Command[] {
     this.#context.nowMs = nowMs
     this.#dispatch(event)
+    this.#members.readers.tell()
     return this.#commands.splice(0)
   }
 
@@ -146,6 +149,7 @@ export class Bridge {
     this.#members.reconfigured()
     this.#local.refilter()
     if (this.#standing.jid !== undefined) this.#standing.readMembers()
+    this.#members.readers.reconfigured()
     return this.#commands.splice(0)
   }
 
@@ -229,9 +233,13 @@ export class Bridge {
       case 'PresenceReceived':
         return this.#presenceReceived(event.from, event.isAvailable)
       case 'OwnNodesMade':
-        return this.#standing.nodesMade(event.windowItems, event.wereMissing)
+        return this.#standing.nodesMade(event)
       case 'OwnNodesFailed':
         return this.#standing.nodesFailed(event.failure)
+      case 'ReadersSet':
+        return this.#members.readers.set(event.readers, event.isWhole)
+      case 'ReadersFailed':
+        return this.#members.readers.failed(event.failure)
       case 'OwnNodesDeleted':
         return this.#departure.clusterLeft(event.failures)
       case 'Announced':
@@ -258,13 +266,13 @@ export class Bridge {
         return this.#feed.failed(event.sequence, event.failure)
       case 'PageReceived':
         this.#window.giveWay()
-        return this.#members.pageReceived(event.token, event.from, event.page)
+        return this.#members.pulls.pageReceived(event.token, event.from, event.page)
       case 'PullFailed':
-        return this.#members.pullFailed(event.token, event.failure)
+        return this.#members.pulls.failed(event.token, event.failure)
       case 'StatusReceived':
-        return this.#members.statusReceived(event.token, event.from, event.status)
+        return this.#members.asks.answered(event.token, event.from, event.status)
       case 'AskFailed':
-        return this.#members.askFailed(event.token, event.failure)
+        return this.#members.asks.failed(event.token, event.failure)
       case 'PageRequested':
         return this.#requests.servePage(event.request, event.from, event.query)
       case 'StatusRequested':
@@ -399,6 +407,7 @@ export class Bridge {
   /** Nothing of this member may stand beside the holder of its EID; the peers that took it in ask, and hear that it left. */
   #identityRefused(wasIn: boolean): void {
     this.#standing.renounce()
+    this.#members.readers.renounce()
     if (!wasIn) return
     this.#feed.close()
     this.#window.close()

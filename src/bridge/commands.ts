@@ -34,6 +34,11 @@ export type AsteriskCommand =
 export type ClusterCommand =
   /** Create and configure own nodes and `members`, read the configuration back; `OwnNodesMade` or `OwnNodesFailed`. */
   | { readonly to: 'cluster'; readonly do: 'makeOwnNodes' }
+  /**
+   * These bare JIDs may read the own nodes, and nobody else: in place of those of before. After `OwnNodesMade`; `ReadersSet`, or
+   * `ReadersFailed`, of those that were named last.
+   */
+  | { readonly to: 'cluster'; readonly do: 'setReaders'; readonly readers: readonly string[] }
   /** Delete own nodes and retract the member item (`leave`); always `OwnNodesDeleted`. */
   | { readonly to: 'cluster'; readonly do: 'deleteOwnNodes' }
   /** Retract the own member item, if it is there; not answered. */

@@ -47,6 +47,8 @@ export interface BridgeSettings {
   /** Does the configuration claim this mailbox for the own PBX (rule 5)? */
   isClaimed(mailbox: string): boolean
   isTrusted(bareJid: string): boolean
+  /** Bare JIDs that may read the own nodes, and are no members for it. */
+  readonly inspectors: readonly string[]
   readonly liveness: LivenessSettings
   readonly limits: LimitSettings
   /** How many injections go to Asterisk in parallel. */

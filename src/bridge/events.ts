@@ -73,8 +73,20 @@ export type ClusterEvent =
       readonly windowItems: number
       /** Some were not there, or not as they should be. */
       readonly wereMissing?: boolean
+      /** Bare JIDs that the service lets read the own feed … */
+      readonly readers?: readonly string[]
+      /** … and those that are subscribed to an own node. */
+      readonly subscribers?: readonly string[]
     }
   | { readonly type: 'OwnNodesFailed'; readonly failure: Failure }
+  /** These bare JIDs may read the own feed, and nobody else; with `isWhole` that is so for all own nodes. */
+  | {
+      readonly type: 'ReadersSet'
+      readonly readers: readonly string[]
+      readonly isWhole: boolean
+    }
+  /** Nothing more is set until the nodes are made again. */
+  | { readonly type: 'ReadersFailed'; readonly failure: Failure }
   /** `failures`: what was left behind at the service and why, with what the administrator can do. */
   | { readonly type: 'OwnNodesDeleted'; readonly failures?: readonly string[] }
   | { readonly type: 'Announced' }

@@ -8,7 +8,11 @@ import type { Peer } from './peer.js'
 import { withRemedy } from './remedies.js'
 import type { Troubles } from './troubles.js'
 
-/** A node that is not there may be in the making: it is asked for again so soon, and then after twice the time … */
+/** How a service says that who asks is not admitted to read the node (XEP-0060 §6.1.3.4), or not yet. */
+const barred: ReadonlySet<string> = new Set(['forbidden', 'not-allowed', 'not-authorized'])
+/** Its member admits whoever shows itself: what lasts longer than so many attempts is no matter of time. */
+const patientMisses = 3
+/** A node that is not there may be in the making, and who asks about to be admitted: it is asked again so soon, and then after twice the time … */
 const firstRetryMs = 500
 /** … up to this, which is what any other failure waits. */
 const retryMs = 5_000
@@ -18,7 +22,9 @@ const disturbedMs = 500
 export class Following {
   /** JIDs whose feed is being asked for. */
   readonly #asked = new Set<string>()
-  /** How often in a row the feed was not there. */
+  /** They have come, or show themselves anew, while their feed is being asked for. */
+  readonly #hurried = new Set<string>()
+  /** How often in a row the feed was not there, or not to be read. */
   readonly #misses = new WeakMap<Peer, number>()
   #isStreamUp = false
   /** Who was dismissed while the stream was down: the subscription outlives the stream (rule 17). */
@@ -43,10 +49,16 @@ export class Following {
     this.context.emit({ to: 'cluster', do: 'subscribe', member: peer.jid, service, eid, isAgain })
   }
 
+  /** The peer shows itself: its feed is there, and this member admitted, if ever. */
+  hurry(peer: Peer): void {
+    if (this.#asked.has(peer.jid)) this.#hurried.add(peer.jid)
+    else this.follow(peer)
+  }
+
   /** The service has said so; `false` where it had before. */
   confirmed(peer: Peer): boolean {
     const wasFollowed = peer.isFollowed
-    this.#asked.delete(peer.jid)
+    this.#answered(peer)
     this.#misses.delete(peer)
     peer.isFollowed = true
     this.troubles.over(peer.jid, 'feed')
@@ -55,12 +67,21 @@ export class Following {
 
   /** Says why, and tries again; of one that is known to be absent the next reading of `members` is soon enough. */
   failed(peer: Peer, failure: Failure): void {
-    this.#asked.delete(peer.jid)
+    const isHurried = this.#answered(peer)
     this.lost(peer)
     // Nor is one that was refused meanwhile asked for anything.
     if (peer.life === 'dead' || peer.refusal !== undefined) return
-    this.troubles.raise(peer.jid, 'feed', withRemedy(failure, 'feed', this.context.settings))
-    this.#retry(peer, failure)
+    const isBarred = barred.has(failure.condition)
+    const misses = this.#misses.get(peer) ?? 0
+    // Whoever refuses this member has told so itself.
+    if (!isBarred || (misses >= patientMisses && !peer.isRefusing)) {
+      this.troubles.raise(peer.jid, 'feed', withRemedy(failure, 'feed', this.context.settings))
+    }
+    if (!isBarred && failure.condition !== 'item-not-found') this.#retryIn(peer, retryMs)
+    else {
+      this.#misses.set(peer, misses + 1)
+      this.#retryIn(peer, isHurried ? 0 : Math.min(retryMs, firstRetryMs * 2 ** misses))
+    }
   }
 
   /** The feed, or the subscription to it, may be gone (rule 19). */
@@ -84,7 +105,7 @@ export class Following {
 
   /** Nothing more is asked for that peer. */
   end(peer: Peer): void {
-    this.#asked.delete(peer.jid)
+    this.#answered(peer)
     this.context.agenda.cancel(timer(peer))
   }
 
@@ -108,17 +129,20 @@ export class Following {
   streamDown(peers: Iterable<Peer>): void {
     this.#isStreamUp = false
     this.#asked.clear()
+    this.#hurried.clear()
     for (const peer of peers) {
       this.moved(peer)
       this.#misses.delete(peer)
     }
   }
 
-  #retry(peer: Peer, { condition }: Failure): void {
-    const misses = this.#misses.get(peer) ?? 0
-    const isMissing = condition === 'item-not-found'
-    if (isMissing) this.#misses.set(peer, misses + 1)
-    const delayMs = isMissing ? Math.min(retryMs, firstRetryMs * 2 ** misses) : retryMs
+  /** `true` where the peer has shown itself meanwhile. */
+  #answered(peer: Peer): boolean {
+    this.#asked.delete(peer.jid)
+    return this.#hurried.delete(peer.jid)
+  }
+
+  #retryIn(peer: Peer, delayMs: number): void {
     const atMs = this.context.nowMs + delayMs * (1 + this.context.random())
     this.context.agenda.set(timer(peer), atMs, () => this.follow(peer))
   }

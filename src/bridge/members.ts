@@ -16,13 +16,15 @@ import { Giving } from './giving.js'
 import type { Injection } from './injection.js'
 import { Inquiries } from './inquiries.js'
 import { peerOrigin, tellChange } from './inspection-change.js'
-import type { MemberItem, Page, Status } from './messages.js'
+import type { MembersOutlets } from './members-outlets.js'
+import type { MemberItem, Status } from './messages.js'
 import type { NameBudget } from './name-budget.js'
 import { Objections, objectionTo } from './objections.js'
 import { OwnAbsence } from './own-absence.js'
 import { type Peer, absences } from './peer.js'
 import { Presence } from './presence.js'
 import { Pulls } from './pulls.js'
+import { Readers } from './readers.js'
 import { Retained } from './retained.js'
 import { Rivals } from './rivals.js'
 import { Roster } from './roster.js'
@@ -30,27 +32,17 @@ import type { EntityId } from './state.js'
 import { Troubles } from './troubles.js'
 import { Vitality } from './vitality.js'
 
-export interface MembersOutlets {
-  /** States of a peer have come in. */
-  onStates(): void
-  /** A peer's feed is silent: its node, and `members` with it, may be gone without a word. */
-  onFeedQuiet(): void
-  /** The own EID is this member's; `hasYielded`: it was before, and another's meanwhile. */
-  onIdentityJudged(hasYielded: boolean): void
-  /** Another member holds the own EID; `wasIn`: this one had announced itself under it. */
-  onIdentityRefused(wasIn: boolean): void
-}
-
 export class Members {
   readonly giving: Giving
   readonly presence: Presence
+  readonly readers: Readers
   readonly rivals: Rivals
   readonly retained: Retained
   readonly vitality: Vitality
-  readonly #asks: Asks
+  readonly asks: Asks
   readonly #inquiries: Inquiries
   readonly #following: Following
-  readonly #pulls: Pulls
+  readonly pulls: Pulls
   readonly #roster: Roster
   readonly #objections: Objections
   readonly #claims: Claims
@@ -86,31 +78,37 @@ export class Members {
     this.#absence = new OwnAbsence(context, (peer) => this.#becameStale(peer))
     this.#departed = new Departed(context)
     this.#arrivals = new Arrivals(context, this.#roster)
-    this.#asks = new Asks(context)
-    this.#inquiries = new Inquiries(this.#asks, {
+    this.asks = new Asks(context)
+    this.#inquiries = new Inquiries(this.asks, {
       mayTake: (peer, from, status) => this.#mayTake(peer, from, status),
       onReady: (peer, status) => this.#compare(peer, status),
       onFeedMissed: (peer) => this.#feedMissed(peer),
       onUnanswered: (peer, failure) => this.#unanswered(peer, failure),
     })
     this.#following = new Following(context, this.#troubles)
-    this.#claims = new Claims(this.#asks, this.#objections)
-    this.#former = new Former(context, this.#asks, this.#roster)
+    this.#claims = new Claims(this.asks, this.#objections)
+    this.#former = new Former(context, this.asks, this.#roster)
     const parts = {
-      asks: this.#asks,
+      asks: this.asks,
       census: this.#census,
       injection,
       roster: this.#roster,
       dismiss: (peer: Peer, reason: string) => this.#dismiss(peer, reason),
     }
     this.forgetting = new Forgetting(context, parts, forgotten)
-    this.presence = new Presence(context)
+    this.readers = new Readers(context, {
+      keeping: () => this.rivals.keeping,
+      isMember: (jid) => this.#roster.get(jid) !== undefined,
+      presence: () => this.presence,
+      lookAgain: (delayMs) => outlets.lookAgain(delayMs),
+    })
+    this.presence = new Presence(context, this.readers)
     this.retained = new Retained(context, this.#roster)
-    this.rivals = new Rivals(context, this.#asks, this.presence, {
+    this.rivals = new Rivals(context, this.asks, this.presence, {
       onJudged: (hasYielded) => outlets.onIdentityJudged(hasYielded),
       onRefused: (wasIn) => outlets.onIdentityRefused(wasIn),
     })
-    this.#pulls = new Pulls(context, {
+    this.pulls = new Pulls(context, {
       onBusy: (isBusy) => injection.pulling(isBusy),
       onPage: (peer, from, page) => this.#mayTake(peer, from, page),
       onComplete: (peer) => this.#synced(peer),
@@ -152,14 +150,15 @@ export class Members {
   /** Peers' timers stop (rule 23). */
   streamDown(): void {
     this.vitality.stop(this.peers)
-    this.#pulls.reset()
-    this.#asks.reset()
+    this.pulls.reset()
+    this.asks.reset()
     for (const peer of this.peers) {
-      this.#pulls.cancel(peer)
+      this.pulls.cancel(peer)
       this.context.agenda.cancel(`inherited:${peer.jid}`)
     }
     this.#following.streamDown(this.peers)
     this.presence.reset()
+    this.readers.streamDown()
     this.rivals.reset()
     this.#absence.begin(this.peers)
   }
@@ -200,10 +199,12 @@ export class Members {
     const isNews = hasMoved || peer.item.epoch !== item.epoch
     if (hasMoved) {
       this.#inquiries.drop(peer)
-      this.#pulls.cancel(peer)
+      this.pulls.cancel(peer)
       this.#following.moved(peer)
     }
     peer.item = item
+    // Where the service hides who published it, the member shows itself by its presence.
+    if (item.publisher !== undefined) this.readers.show(item.id)
     if (isNews) this.presence.forget(item.jid)
     if (peer.refusal !== undefined) this.#judgeAgain(peer)
     else if (isNews || !peer.isFollowed || peer.life === 'dead' || peer.life === 'unknown')
@@ -211,13 +212,14 @@ export class Members {
   }
 
   presenceReceived(from: string, isAvailable: boolean): void {
+    this.readers.presenceReceived(from, isAvailable)
     this.presence.received(from, isAvailable)
     const peer = this.#roster.get(bareJid(from))
     if (peer?.item.jid === from && peer.refusal === undefined) {
       // The server says that its stream ended; an answer cancels that (rule 21).
       if (!isAvailable) this.vitality.suspect(peer, 'its stream ended')
-      // It may have come to make its nodes.
-      else if (!peer.isFollowed) this.#following.follow(peer)
+      // It may have come to make its nodes, or have admitted this member.
+      else if (!peer.isFollowed) this.#following.hurry(peer)
       // A question that is under way went to an earlier stream of its.
       this.#inquiries.askAnew(peer)
     }
@@ -238,24 +240,8 @@ export class Members {
     if (batch.entries.length > 0) this.outlets.onStates()
     const outcome = this.#arrivals.apply(peer, batch)
     if (batch.epoch === peer.replica.epoch) this.vitality.heard(peer)
-    if (outcome === 'gap') this.#pulls.restart(peer)
-    else if (outcome === 'foreign') this.#pulls.request(peer)
-  }
-
-  pageReceived(token: number, from: string, page: Page): void {
-    this.#pulls.pageReceived(token, from, page)
-  }
-
-  pullFailed(token: number, failure: Failure): void {
-    this.#pulls.failed(token, failure)
-  }
-
-  statusReceived(token: number, from: string, status: Status): void {
-    this.#asks.answered(token, from, status)
-  }
-
-  askFailed(token: number, failure: Failure): void {
-    this.#asks.failed(token, failure)
+    if (outcome === 'gap') this.pulls.restart(peer)
+    else if (outcome === 'foreign') this.pulls.request(peer)
   }
 
   subscribed(feed: FeedAt): void {
@@ -263,7 +249,7 @@ export class Members {
     if (!peer) return
     const isNews = this.#following.confirmed(peer)
     // What was answered before this may lack a change that only its followers were told.
-    if (isNews && peer.replica.isPulling) this.#pulls.restart(peer)
+    if (isNews && peer.replica.isPulling) this.pulls.restart(peer)
     else this.#inquiries.askAnew(peer)
   }
 
@@ -277,7 +263,10 @@ export class Members {
 
   /** Feeds may be gone without a word: all of them, or those of that EID. */
   resubscribe(eid?: EntityId): void {
-    if (eid === undefined) this.#census.storeDoubted()
+    if (eid === undefined) {
+      this.#census.storeDoubted()
+      this.readers.close()
+    }
     for (const peer of this.peers) {
       const isConcerned = eid === undefined || peer.eid === eid
       if (isConcerned && peer.refusal === undefined) this.#following.disturbed(peer)
@@ -314,7 +303,7 @@ export class Members {
 
   #compare(peer: Peer, status: Status): void {
     if (peer.replica.isCurrent(status) && !peer.replica.isPulling) this.#synced(peer)
-    else this.#pulls.request(peer)
+    else this.pulls.request(peer)
   }
 
   /** Judges the answer of a peer; `true` where its table may be taken from it. */
@@ -332,6 +321,9 @@ export class Members {
     }
     if (!this.#mayHold(peer, status)) return false
     peer.isBelieved = true
+    this.readers.show(peer.jid)
+    // Who refused this member took its subscription away, and no server has to say so.
+    if (peer.isRefusing) this.#following.follow(peer, true)
     peer.isRefusing = false
     const wasDead = peer.life === 'dead'
     this.vitality.answered(peer, status.phase)
@@ -402,7 +394,7 @@ export class Members {
     peer.isSynced = false
     // Before its pull ends, which gives Asterisk what came of it.
     this.retained.died(peer)
-    this.#pulls.cancel(peer)
+    this.pulls.cancel(peer)
     this.#judgeRefused(peer.eid)
   }
 
@@ -425,6 +417,7 @@ export class Members {
   #dismiss(peer: Peer, reason: string): void {
     log(this.context, 'info', 'member is gone for good', { peer: peer.jid, reason })
     this.#departed.note(peer, reason)
+    this.readers.drop(peer.jid)
     this.#release(peer)
     this.#roster.remove(peer.jid)
     if (!this.giving.giveHeirs(peer.eid)) this.injection.withdrawMember(peer.eid)
@@ -455,7 +448,7 @@ export class Members {
     this.#absence.endFor(peer.jid)
     this.#following.end(peer)
     peer.replica.discardAll()
-    this.#pulls.cancel(peer)
+    this.pulls.cancel(peer)
   }
 
   /** Those that were refused for that EID are judged again: its holder has left. */

@@ -11,6 +11,8 @@ export interface PeerRequestsOutlets {
   hasYielded(): boolean
   /** Octets a second that the server takes of this member. */
   paceOctets(): number
+  /** A trusted account asks. */
+  onTrusted(from: string): void
   /** Another account, with the own EID as its resource, has asked. */
   onNamesake(from: string): void
   /** A page is asked for. */
@@ -81,7 +83,10 @@ export class PeerRequests {
   /** Only members may ask. */
   #admits(request: number, from: string): boolean {
     if (this.context.settings.isTrusted(bareJid(from))) {
-      if (this.hasPatience(from)) return true
+      if (this.hasPatience(from)) {
+        this.outlets.onTrusted(from)
+        return true
+      }
       this.context.emit({ to: 'cluster', do: 'disregard', request })
       return false
     }

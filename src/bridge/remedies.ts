@@ -20,7 +20,9 @@ const allowNodes: Remedy = ({ jid }) =>
   `again every 30 s`
 const openMembers: Remedy = ({ jid }) =>
   `let ${jid} publish to and subscribe to the node of the members: its publish_model and access_model are to be open`
-const openFeed: Remedy = () => 'the access_model of that node is to be open, as its bridge makes it'
+const awaitAdmission: Remedy = ({ jid }) =>
+  `its bridge lets whoever it trusts read its feed: does trust there name ${jid}? If it is older than this one, the access_model of that ` +
+  `node is to be open`
 const reachService: Remedy = () =>
   'see that your server reaches that service (federation, DNS), and that xmpp.pubsub of that member names it'
 const awaitPeer: Remedy = () => 'that node is made again when its bridge runs: see whether it does'
@@ -50,7 +52,7 @@ const remedies: Readonly<Record<Asked, ReadonlyMap<string, Remedy>>> = {
     [slow, seeServer],
   ]),
   feed: table([
-    [barred, openFeed],
+    [barred, awaitAdmission],
     [unreached, reachService],
     [['item-not-found'], awaitPeer],
     [slow, seeServer],

@@ -7,6 +7,7 @@ import type { Asks } from './asks.js'
 import { type Context, bareJid, health, log } from './context.js'
 import type { MemberItem, Status } from './messages.js'
 import type { Presence } from './presence.js'
+import type { Keeping } from './readers.js'
 
 const graceTimer = 'rival-grace'
 
@@ -48,6 +49,12 @@ export class Rivals {
   /** Does another live member hold the own EID, as far as is known? */
   get isRefused(): boolean {
     return this.#incumbent !== undefined
+  }
+
+  /** May this member say who reads the nodes of its EID? */
+  get keeping(): Keeping {
+    if (this.isRefused) return 'not'
+    return this.#isEstablished ? 'keeps' : 'will'
   }
 
   /** Has the list been read on this stream? */

@@ -17,6 +17,8 @@ const disturbedMs = 500
 
 type StreamFailed = Extract<BridgeEvent, { type: 'StreamFailed' }>
 
+type OwnNodesMade = Extract<BridgeEvent, { type: 'OwnNodesMade' }>
+
 export interface StandingOutlets {
   onStreamUp(): void
   onStreamDown(): void
@@ -25,6 +27,8 @@ export interface StandingOutlets {
   onFeedsDoubted(): void
   /** Nodes were made, members read: what waited for that may go on. */
   onProgress(): void
+  /** The own nodes are there. */
+  onNodesMade(made: OwnNodesMade): void
   /** The own nodes are gone. */
   onNodesLost(): void
 }
@@ -114,14 +118,16 @@ export class Standing {
   }
 
   /** `wereMissing`: some were not there, or not as they should be; what they retained may be lost too. */
-  nodesMade(windowItems: number, wereMissing = false): void {
+  nodesMade(made: OwnNodesMade): void {
     if (this.jid === undefined) return
+    const { windowItems, wereMissing = false } = made
     const mayBeEmpty = wereMissing || this.#mayBeMade
     this.#mayBeMade = false
     // What they retain is compared with the table when they are opened again; once more some time after they were lost,
     // for a service that was just losing them may have lost what was written since.
     if (mayBeEmpty || this.#lostInRow > 0) this.outlets.onNodesLost()
     this.windowItems = windowItems
+    this.outlets.onNodesMade(made)
     health(this.context, 'nodes', 'error')
     // Where they are missing at the start they are new, as a rule: a server with many such members has enough to do then.
     this.#lostInRow = mayBeEmpty && this.#wereMade ? this.#lostInRow + 1 : 0
@@ -284,6 +290,11 @@ export class Standing {
   #makeNodes(): void {
     if (this.#isEnded) return
     this.context.emit({ to: 'cluster', do: 'makeOwnNodes' })
+  }
+
+  /** The own nodes are to be looked at again in so long. */
+  lookAgain(delayMs: number): void {
+    if (this.jid !== undefined) this.#after('nodes', delayMs, () => this.#makeNodes())
   }
 
   /** Nodes are gone: makes again what is missing, and then reads `members` (rule 19). */

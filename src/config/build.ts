@@ -44,6 +44,7 @@ export function buildConfig(
     name: settings.name ?? hostname(),
     trust: settings.trust,
     isTrusted: compileTrust(settings.trust),
+    inspectors: settings.inspectors,
     stateDir,
     controlSocket: join(stateDir, controlSocketName),
     xmpp: {
@@ -112,6 +113,11 @@ function adviseOn(config: Config): ConfigProblem[] {
     const message =
       'trusts every account of a server, or a server of any name: name the accounts more closely'
     warnings.push({ path: `trust[${index}]`, value: glob, message })
+  }
+  for (const [index, inspector] of config.inspectors.entries()) {
+    if (!config.isTrusted(inspector)) continue
+    const message = 'is trusted too, so that it may set lamps: an inspector needs no trust to read'
+    warnings.push({ path: `inspectors[${index}]`, value: inspector, message })
   }
   const remote = services.find((uri) => !isLoopback(serviceHost(uri)))
   if (tls.mode === 'insecure' && remote !== undefined) {

@@ -73,6 +73,8 @@ export interface Config {
   readonly trust: readonly string[]
   /** May this bare JID be a member (rule 18)? */
   readonly isTrusted: (bareJid: string) => boolean
+  /** Bare JIDs that may read the own nodes without being members. */
+  readonly inspectors: readonly string[]
   /** Absolute path. */
   readonly stateDir: string
   /** Path of the control socket in it. */

@@ -17,6 +17,16 @@ export function parseBareJid(
   }
 }
 
+/**
+ * Reads the bare JID of one account as any XMPP server takes it, without a `*`: letters, digits and the signs that no server
+ * refuses, so that one bad entry cannot spoil a request that names others too; `undefined` where the text is none.
+ */
+export function parseAccount(text: string): string | undefined {
+  return /^[\p{L}\p{N}!#$%+.=?^_`{|}~-]+@[\p{L}\p{N}.-]+$/u.test(text)
+    ? parseBareJid(text)?.jid
+    : undefined
+}
+
 /** May this text be the domain of an XMPP service such as `pubsub.example.org`? */
 export function isXmppDomain(text: string): boolean {
   return /^[^@/\s"&'<>]+$/.test(text) && octets(text) <= maxPartOctets

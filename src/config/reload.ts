@@ -13,7 +13,7 @@ export interface Reload {
 }
 
 /**
- * Decides what of a configuration that was read again applies at once: trust, share filters, liveness, limits, log level, XMPP
+ * Decides what of a configuration that was read again applies at once: trust, inspectors, share filters, liveness, limits, log level, XMPP
  * password. Asterisk's console is used by other commands only.
  */
 export function planReload(running: Config, fresh: Config): Reload {
@@ -43,7 +43,7 @@ function isSameSecret(a: Secret | undefined, b: Secret | undefined): boolean {
 }
 
 const live =
-  /^(trust|liveness\.(dead_after|grace|stale_after|members|audit)|limits\.(names_per_member|names)|log\.level|asterisk\.console|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
+  /^(trust|inspectors|liveness\.(dead_after|grace|stale_after|members|audit)|limits\.(names_per_member|names)|log\.level|asterisk\.console|share\.(device_state|message_waiting)\.(include|exclude|claim|uncachable))$/
 
 /** The fresh durations with the heartbeat that runs; all of the running ones where those make no sense with it. */
 function mergeLiveness(running: LivenessSettings, fresh: LivenessSettings): LivenessSettings {
@@ -60,6 +60,7 @@ function merge(running: Config, fresh: Config, liveness: LivenessSettings): Conf
     ...running,
     trust: fresh.trust,
     isTrusted: fresh.isTrusted,
+    inspectors: fresh.inspectors,
     xmpp: Object.freeze({ ...running.xmpp, password: fresh.xmpp.password }),
     share: Object.freeze({
       device_state: keepSwitches(fresh.share.device_state, running.share.device_state),
@@ -78,6 +79,7 @@ function describe(config: Config): Map<string, string> {
     cluster: config.cluster,
     name: config.name,
     trust: config.trust,
+    inspectors: config.inspectors,
     state_dir: config.stateDir,
     'xmpp.service': xmpp.services,
     'xmpp.jid': xmpp.jid,

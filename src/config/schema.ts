@@ -3,7 +3,7 @@ import { parseEntityId } from '../bridge/state.js'
 import { logLevels } from './config.js'
 import { formatDuration, parseDuration } from './duration.js'
 import { parseHostPort } from './host-port.js'
-import { isXmppDomain, parseBareJid } from './jid.js'
+import { isXmppDomain, parseAccount, parseBareJid } from './jid.js'
 import { compileRegex, PatternError } from './regex.js'
 
 /** What stands where the file says nothing, spelled as in the file; what one line can hold stands beside its key below. */
@@ -41,6 +41,15 @@ export const settingsSchema = section({
       { error: required("a list of bare JIDs that may be members, such as ['pbx-*@example.org']") },
     )
     .min(1, 'must name at least one JID: nobody else could be a member'),
+  inspectors: z
+    .array(
+      text(
+        "must be the bare JID of one account, such as 'ops@example.org': the XMPP server knows no *",
+        parseAccount,
+      ),
+      { error: required("a list of bare JIDs that may read, such as ['ops@example.org']") },
+    )
+    .default([]),
   name: text('must be a name of 1 to 64 characters, without control characters', (value) =>
     /^\P{Cc}{1,64}$/u.test(value) ? value : undefined,
   ).optional(),

@@ -39,7 +39,7 @@ export async function tryNode(
 ): Promise<NodeTrial> {
   await deleteIfThere(service, node)
   try {
-    const { configuration } = await makeNode(service, retained(node, 'publishers'))
+    const { configuration } = await makeNode(service, retained(node))
     const writesMs: number[] = []
     for (let item = 0; item < writes; item += 1) {
       const start = performance.now()

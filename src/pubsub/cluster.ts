@@ -20,6 +20,7 @@ import {
   makeOwnNodes,
   retractItem,
 } from './own-nodes.js'
+import { OwnReaders } from './own-readers.js'
 import { PeerQueries, type ClusterConnection, type CommandOf } from './peer-queries.js'
 import { publish } from './publish.js'
 import { readMembers, readWindow } from './read-nodes.js'
@@ -60,11 +61,18 @@ export class ClusterEdge {
   private readonly queries: PeerQueries
   private readonly refusals: Refusals
   private readonly own: PubsubService
+  private readonly readers: OwnReaders
 
   constructor(private readonly options: ClusterEdgeOptions) {
     this.refusals = new Refusals(options.log, options.count, options.refused)
     this.held = new HeldSubscriptions(options.log)
     this.own = this.at(options.service)
+    this.readers = new OwnReaders({
+      service: this.own,
+      jid: options.jid,
+      onSet: (readers, isWhole) => options.post({ type: 'ReadersSet', readers, isWhole }),
+      onFailed: (failure) => options.post({ type: 'ReadersFailed', failure }),
+    })
     this.queries = new PeerQueries({ ...options, refusals: this.refusals })
   }
 
@@ -94,6 +102,8 @@ export class ClusterEdge {
     switch (command.do) {
       case 'makeOwnNodes':
         return this.makeOwnNodes()
+      case 'setReaders':
+        return this.readers.set(command.readers)
       case 'deleteOwnNodes':
         return this.deleteOwnNodes()
       case 'retractItem':
@@ -169,16 +179,17 @@ export class ClusterEdge {
     const { root, entityId } = this.options
     this.attempt(
       'make the own pubsub nodes',
-      async () => ({
-        type: 'OwnNodesMade',
-        ...(await makeOwnNodes(this.own, root, entityId)),
-      }),
+      async () => {
+        const { nodes, ...made } = await makeOwnNodes(this.own, root, entityId)
+        return { type: 'OwnNodesMade', ...made, ...(await this.readers.look(nodes)) }
+      },
       (failure) => ({ type: 'OwnNodesFailed', failure }),
     )
   }
 
   private deleteOwnNodes(): void {
     const { root, service, entityId, jid, post, log } = this.options
+    this.readers.clear()
     void deleteOwnNodes(this.own, root, entityId, jid).then((left) => {
       logLeft(log, service, left, { isLeaving: true })
       post({ type: 'OwnNodesDeleted', failures: failuresOfLeave(service, left) })
@@ -338,6 +349,7 @@ export class ClusterEdge {
 
   private onOffline(failure: StreamFailure): void {
     this.held.clear()
+    this.readers.clear()
     this.queries.clear()
     this.options.post({ type: 'StreamDown', reason: failure.message })
   }

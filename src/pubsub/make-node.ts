@@ -22,12 +22,15 @@ const refusals: ReadonlySet<string> = new Set([
 export interface WantedNode {
   readonly node: string
   readonly fields: FormFields
+  /** What a new node is given besides; one that exists keeps what it has. */
+  readonly initially?: FormFields
   /** Caps on retained items, the most wanted first; the first that the service grants is taken. */
   readonly sizes: readonly number[]
 }
 
 export interface MadeNode {
   readonly configuration: ReadonlyMap<string, string>
+  readonly isNew: boolean
   /** It was not there, or not as wanted. */
   readonly wasMissing: boolean
 }
@@ -51,14 +54,13 @@ export class NodeMisconfigured extends XmppError {
  */
 export async function makeNode(service: PubsubService, wanted: WantedNode): Promise<MadeNode> {
   const isNew = await createAtMost(service, wanted)
-  let isConfigured = false
-  if (!isNew) {
-    const existing = await nodeConfiguration(service, wanted.node)
-    isConfigured = differences(existing, wanted.fields).length > 0
-    const sizes = sizesToTry(existing, wanted)
-    if (sizes.length > 0) await configureAtMost(service, { ...wanted, sizes })
+  let configuration = await nodeConfiguration(service, wanted.node)
+  const isConfigured = !isNew && differences(configuration, wanted.fields).length > 0
+  const sizes = isNew ? [] : sizesToTry(configuration, wanted)
+  if (sizes.length > 0) {
+    await configureAtMost(service, { ...wanted, sizes })
+    configuration = await nodeConfiguration(service, wanted.node)
   }
-  const configuration = await nodeConfiguration(service, wanted.node)
   const wrong = differences(configuration, wanted.fields).filter((name) => essential.includes(name))
   if (wrong.length > 0) {
     throw new NodeMisconfigured(
@@ -66,7 +68,7 @@ export async function makeNode(service: PubsubService, wanted: WantedNode): Prom
       wrong.map((name) => `${name}=${configuration.get(name) ?? ''}`),
     )
   }
-  return { configuration, wasMissing: isNew || isConfigured }
+  return { configuration, isNew, wasMissing: isNew || isConfigured }
 }
 
 /** The fields that the service knows and has otherwise. */
@@ -86,7 +88,7 @@ function sizesToTry(existing: ReadonlyMap<string, string>, wanted: WantedNode): 
 async function createAtMost(service: PubsubService, wanted: WantedNode): Promise<boolean> {
   return tryWithSizes(wanted, async (fields) => {
     try {
-      await createNode(service, wanted.node, fields)
+      await createNode(service, wanted.node, { ...fields, ...wanted.initially })
       return true
     } catch (error) {
       if (error instanceof StanzaError && error.condition === 'conflict') return false

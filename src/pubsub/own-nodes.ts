@@ -13,7 +13,6 @@ import type { PubsubService } from './service.js'
 const retainedSizes = [10_000, 5000, 2000, 1000, 500, 256, 100, 20, 1]
 
 const common: FormFields = {
-  'pubsub#access_model': 'open',
   'pubsub#deliver_payloads': '1',
   'pubsub#send_last_published_item': 'never',
   // Prosody shows publishers by its own `expose_publisher`; this is ejabberd's word for it.
@@ -22,21 +21,35 @@ const common: FormFields = {
   'pubsub#notify_retract': '1',
 }
 
-/** A node whose items stay: `members` and the windows. */
-export function retained(node: string, publishModel: 'open' | 'publishers'): WantedNode {
-  return {
-    node,
-    sizes: retainedSizes,
-    fields: { ...common, 'pubsub#persist_items': '1', 'pubsub#publish_model': publishModel },
-  }
+/** Of a node of one member: it alone publishes, and from the beginning nobody else reads; `OwnReaders` says who may. */
+const own: FormFields = { ...common, 'pubsub#publish_model': 'publishers' }
+const initially: FormFields = { 'pubsub#access_model': 'whitelist' }
+
+/** A node of one member whose items stay, as of the windows. */
+export function retained(node: string): WantedNode {
+  return { node, sizes: retainedSizes, fields: { ...own, 'pubsub#persist_items': '1' }, initially }
 }
 
 function unretained(node: string): WantedNode {
-  return {
-    node,
-    sizes: [1],
-    fields: { ...common, 'pubsub#persist_items': '0', 'pubsub#publish_model': 'publishers' },
+  return { node, sizes: [1], fields: { ...own, 'pubsub#persist_items': '0' }, initially }
+}
+
+/** All read it, and all write to it: what stands there is judged by its publisher. */
+function ofAll(node: string): WantedNode {
+  const fields = {
+    ...common,
+    'pubsub#persist_items': '1',
+    'pubsub#access_model': 'open',
+    'pubsub#publish_model': 'open',
   }
+  return { node, sizes: retainedSizes, fields }
+}
+
+/** As it was found or made. */
+export interface OwnNode {
+  readonly node: string
+  readonly isNew: boolean
+  readonly accessModel: string | undefined
 }
 
 export interface OwnNodes {
@@ -44,6 +57,8 @@ export interface OwnNodes {
   readonly windowItems: number
   /** Some were not there, or not as they should be. */
   readonly wereMissing: boolean
+  /** The feed first. */
+  readonly nodes: readonly OwnNode[]
 }
 
 /** Makes them all and checks their configuration. */
@@ -52,24 +67,26 @@ export async function makeOwnNodes(
   root: string,
   eid: EntityId,
 ): Promise<OwnNodes> {
-  let { wasMissing: wereMissing } = await makeNode(service, unretained(feedNode(root, eid)))
+  const feed = unretained(feedNode(root, eid))
+  const windows = kinds.map((kind) => retained(windowNode(root, eid, kind)))
+  const nodes: OwnNode[] = []
   const sizes: number[] = []
-  for (const kind of kinds) {
-    const { configuration, wasMissing } = await makeNode(
-      service,
-      retained(windowNode(root, eid, kind), 'publishers'),
-    )
-    sizes.push(Number(configuration.get('pubsub#max_items') ?? 1))
+  let wereMissing = false
+  for (const wanted of [feed, ...windows]) {
+    const { configuration, isNew, wasMissing } = await makeNode(service, wanted)
+    const accessModel = configuration.get('pubsub#access_model')
+    nodes.push({ node: wanted.node, isNew, accessModel })
+    if (wanted !== feed) sizes.push(Number(configuration.get('pubsub#max_items') ?? 1))
     wereMissing ||= wasMissing
   }
   await makeMembers(service, root)
-  return { windowItems: Math.min(...sizes), wereMissing }
+  return { windowItems: Math.min(...sizes), wereMissing, nodes }
 }
 
 /** Whoever comes first makes `members`; to the others its configuration is forbidden, and none of their business. */
 export async function makeMembers(service: PubsubService, root: string): Promise<void> {
   try {
-    await makeNode(service, retained(membersNode(root), 'open'))
+    await makeNode(service, ofAll(membersNode(root)))
   } catch (error) {
     if (!(error instanceof StanzaError && error.condition === 'forbidden')) throw error
   }

@@ -1,7 +1,7 @@
 /** Several real bridges, each beside a simulated Asterisk, joined by a simulated XMPP service, on fake time. */
 import { Bridge } from '../../src/bridge/bridge.js'
 import type { ClusterCommand, Command, JournalCommand } from '../../src/bridge/commands.js'
-import type { BridgeSettings } from '../../src/bridge/context.js'
+import { bareJid, type BridgeSettings } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { ForgottenMember } from '../../src/bridge/forgetting.js'
 import { maxEntries } from '../../src/bridge/messages.js'
@@ -315,7 +315,22 @@ export class SimulatedMember {
       case 'makeOwnNodes':
         return this.#request(command, stream, (respond) => {
           server.makeNodes(eid)
-          respond({ type: 'OwnNodesMade', windowItems: 256 })
+          respond({
+            type: 'OwnNodesMade',
+            windowItems: 256,
+            readers: [...(server.readers.get(eid) ?? [])],
+            subscribers: [...(server.subscribers.get(eid) ?? [])].map(bareJid),
+          })
+        })
+      case 'setReaders':
+        return this.#request(command, stream, (respond, fail) => {
+          const { readers } = command
+          if (!server.feeds.has(eid)) {
+            fail(failure('item-not-found'))
+            return
+          }
+          server.setReaders(eid, readers)
+          respond({ type: 'ReadersSet', readers, isWhole: true })
         })
       case 'deleteOwnNodes':
         return this.#request(command, stream, (respond) => {
@@ -368,6 +383,10 @@ export class SimulatedMember {
             fail(failure('item-not-found', false))
             return
           }
+          if (command.eid !== eid && !server.mayRead(command.eid, jid)) {
+            fail(failure('forbidden', false))
+            return
+          }
           const entries = [...items.values()]
           respond({
             type: 'WindowRead',
@@ -411,6 +430,10 @@ export class SimulatedMember {
     this.#request(command, stream, (respond, fail) => {
       if (!server.feeds.has(eid)) {
         fail(failure('item-not-found', false))
+        return
+      }
+      if (!server.mayRead(eid, this.settings.jid)) {
+        fail(failure('forbidden', false))
         return
       }
       const subscribers = server.subscribers.get(eid) ?? new Set<string>()

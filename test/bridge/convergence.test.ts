@@ -11,6 +11,7 @@ import {
   expectGone,
   expectNothingFalse,
   expectOneHolder,
+  expectReaders,
   expectWithinLimits,
   newCluster,
   perform,
@@ -163,9 +164,30 @@ describe('a member that goes for good', () => {
           settle(cluster)
         }
         expect(gone.leftBehind).toEqual([])
+        const [one, other] = [cluster.member(1), cluster.member(2)]
+        expectReaders(cluster, one, [other])
+        expectReaders(cluster, other, [one])
         expectGone(cluster, gone, { '3001@default': 0, '3002@default': 0 })
       },
     )
+    await fc.assert(property, onSeed(runs))
+  }, 3_600_000)
+})
+
+describe('a member that is no longer trusted', () => {
+  it('is told nothing more, whatever happens around it', async () => {
+    const steps = fc.array(strifeStep, { maxLength: 12 })
+    const property = fc.asyncProperty(fc.integer(), steps, steps, async (seed, before, after) => {
+      await rest()
+      const cluster = newCluster(seed).start()
+      const [wary, other, distrusted] = [cluster.member(1), cluster.member(2), cluster.member(3)]
+      for (const each of before) perform(cluster, each)
+      wary.reload({ isTrusted: (jid) => jid !== distrusted.settings.jid })
+      for (const each of after) perform(cluster, each)
+      settle(cluster)
+      expectReaders(cluster, wary, [other])
+      expectReaders(cluster, other, [wary, distrusted])
+    })
     await fc.assert(property, onSeed(runs))
   }, 3_600_000)
 })

@@ -123,11 +123,11 @@ describe('a stream that is back', () => {
 
 describe('a feed that cannot be subscribed to', () => {
   it('leaves its member out of sync, and its states are pulled each time it is tried', () => {
-    const dialogue = fail(returned(), 'forbidden').answerAsk(2, { sequence: 2 })
+    const dialogue = fail(returned(), 'bad-request').answerAsk(2, { sequence: 2 })
     dialogue.answerPull(2, [device('PJSIP/1', 'INUSE')], { sequence: 2 })
     expect(dialogue.injected()).toEqual([`${eidOf(2)} PJSIP/1 INUSE`])
     expect(reasons(dialogue)).toEqual(incomplete)
-    expect(dialogue.health(key)).toContain('forbidden')
+    expect(dialogue.health(key)).toContain('bad-request')
     expect(dialogue.pass(7_499).take('subscribe')).toEqual([])
     expect(dialogue.pass(1).take('subscribe')).toHaveLength(1)
   })
@@ -179,7 +179,8 @@ describe('a member that is refused while its feed is asked for', () => {
     dialogue.post({ type: 'StatusReceived', token, from: rival.jid, status }).take('subscribe')
     dialogue.post({ type: 'SubscribeFailed', ...feedAt(3, { eid }), failure: failed('timeout') })
     expect(dialogue.health(`member:${jidOf(3)}`)).toContain('it is refused')
-    expect(dialogue.names()).toEqual(['present'])
+    // Once when its item was seen, and once when it was admitted.
+    expect(dialogue.names()).toEqual(['present', 'present'])
     expect(dialogue.pass(14_000).take('subscribe')).toEqual([])
   })
 })

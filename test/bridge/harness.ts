@@ -46,6 +46,8 @@ export interface DialogueOptions {
   readonly journal?: readonly Injected[]
   readonly forgotten?: readonly ForgottenMember[]
   readonly names?: readonly GivenName[]
+  /** The service sets at once whoever may read, and the test sees nothing of it; `false`: the test answers. */
+  readonly setsReaders?: boolean
 }
 
 export class Dialogue {
@@ -55,9 +57,11 @@ export class Dialogue {
   readonly #commands: Command[] = []
   /** Tokens of what has no answer yet. */
   readonly #refreshes: Record<Kind, number[]> = { device_state: [], message_waiting: [] }
+  readonly #setsReaders: boolean
   #epochs = 0
 
   constructor(options: DialogueOptions = {}) {
+    this.#setsReaders = options.setsReaders ?? true
     this.bridge = new Bridge({
       settings: settings(1, options.settings),
       journal: options.journal ?? [],
@@ -77,6 +81,12 @@ export class Dialogue {
   /** SIGHUP, with these settings changed from the defaults. */
   reload(changed: Partial<BridgeSettings>): this {
     return this.#told(this.bridge.reconfigure(settings(1, changed), this.nowMs))
+  }
+
+  /** The service lets those read that were named last. */
+  setReaders(): this {
+    const readers = this.take('setReaders').at(-1)?.readers
+    return readers ? this.post({ type: 'ReadersSet', readers, isWhole: true }) : this
   }
 
   /** Time passes; deadlines are kept to the millisecond. */
@@ -253,7 +263,7 @@ export class Dialogue {
     this.#commands.push(...commands)
     for (const each of commands)
       if (each.do === 'refresh') this.#refreshes[each.kind].push(each.token)
-    return this
+    return this.#setsReaders ? this.setReaders() : this
   }
 
   fenceOf(kind: Kind): number {

@@ -30,6 +30,7 @@ export function settings(number = 1, changed: Partial<BridgeSettings> = {}): Bri
     share: { device_state: share, message_waiting: share },
     sharesUncachable: false,
     isClaimed: () => false,
+    inspectors: [],
     isTrusted: (jid) => /^pbx-[a-z]@example\.org$/.test(jid),
     liveness: {
       heartbeatMs: 10_000,

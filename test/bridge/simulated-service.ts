@@ -1,5 +1,6 @@
 /** An XMPP server with its pubsub service: streams, directed presence, IQs, nodes; with faults that can be switched on. */
 import type { ClusterCommand } from '../../src/bridge/commands.js'
+import { bareJid } from '../../src/bridge/context.js'
 import type { BridgeEvent, Failure } from '../../src/bridge/events.js'
 import type { Batch, MemberItem, Page, Status } from '../../src/bridge/messages.js'
 import type { EntityId, StateEntry } from '../../src/bridge/state.js'
@@ -29,6 +30,8 @@ export function failed(command: ClusterCommand, reason: Failure): BridgeEvent | 
   switch (command.do) {
     case 'makeOwnNodes':
       return { type: 'OwnNodesFailed', failure: reason }
+    case 'setReaders':
+      return { type: 'ReadersFailed', failure: reason }
     case 'deleteOwnNodes':
       return { type: 'OwnNodesDeleted', failures: [reason.reason] }
     case 'announce':
@@ -153,6 +156,8 @@ export class SimulatedService {
   readonly feeds = new Set<EntityId>()
   /** Full JIDs by feed; they outlive streams (facts-xmpp). */
   readonly subscribers = new Map<EntityId, Set<string>>()
+  /** Bare JIDs that may read the nodes of that EID; who was subscribed before is told all the same, as by real services. */
+  readonly readers = new Map<EntityId, ReadonlySet<string>>()
   /** Retained items: by EID and kind, then item id. */
   readonly windows = new Map<string, Map<string, StateEntry>>()
   readonly #requests = new Map<number, Settle>()
@@ -186,6 +191,7 @@ export class SimulatedService {
     this.members.clear()
     this.feeds.clear()
     this.subscribers.clear()
+    this.readers.clear()
     this.windows.clear()
   }
 
@@ -242,6 +248,22 @@ export class SimulatedService {
     return this.windows.get(`${eid} ${kind}`)
   }
 
+  mayRead(eid: EntityId, jid: string): boolean {
+    return this.readers.get(eid)?.has(jid) ?? false
+  }
+
+  /** Who may not read any more loses its subscription, and is told so by ejabberd only. */
+  setReaders(eid: EntityId, readers: readonly string[]): void {
+    this.readers.set(eid, new Set(readers))
+    const node = `asterisk/${eid}/feed`
+    for (const jid of this.subscribers.get(eid) ?? []) {
+      if (this.mayRead(eid, bareJid(jid))) continue
+      this.subscribers.get(eid)?.delete(jid)
+      if (this.random() < 0.5) continue
+      this.streams.get(jid)?.toClient({ type: 'NodeDisturbed', node, change: 'unsubscribed' })
+    }
+  }
+
   makeNodes(eid: EntityId): void {
     this.feeds.add(eid)
     for (const kind of ['device_state', 'message_waiting']) {
@@ -258,6 +280,7 @@ export class SimulatedService {
       this.streams.get(jid)?.toClient({ type: 'NodeDisturbed', node, change: 'deleted' })
     }
     this.subscribers.delete(eid)
+    this.readers.delete(eid)
   }
 
   deleteNodes(eid: EntityId, jid?: string): void {

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { deviceStates } from '../../src/bridge/state.js'
-import type { BridgeSettings } from '../../src/bridge/context.js'
+import { bareJid, type BridgeSettings } from '../../src/bridge/context.js'
 import { Cluster, type SimulatedMember } from './cluster-sim.js'
 import { jidOf, settings } from './settings.js'
 import { noRefusals, uncachable } from './simulated-asterisk.js'
@@ -357,6 +357,19 @@ export function expectGone(
   }
 }
 
+/** These members, and nobody else, may read what that one says, and nobody else is told of it. */
+export function expectReaders(
+  { service }: Cluster,
+  origin: SimulatedMember,
+  readers: readonly SimulatedMember[],
+): void {
+  const { jid, eid } = origin.settings
+  const wanted = readers.map(({ settings }) => settings.jid).sort()
+  expect([...(service.readers.get(eid) ?? [])].sort(), `readers of ${jid}`).toEqual(wanted)
+  const subscribed = [...(service.subscribers.get(eid) ?? [])].map(bareJid).sort()
+  expect(subscribed, `subscribers of ${jid}`).toEqual(wanted)
+}
+
 /** The lamp of a mailbox at a member. */
 export function expectCount(member: SimulatedMember, mailbox: string, count: number): void {
   const where = `${mailbox} as seen at ${member.settings.jid}`
@@ -405,6 +418,8 @@ export function expectConvergence(cluster: Cluster): void {
     })
     const window = cluster.service.window(origin.settings.eid, 'device_state')
     const items = [...(window ?? [])].map(([id, entry]) => [id, 'state' in entry && entry.state])
+    const others = cluster.members.filter((member) => member !== origin)
+    expectReaders(cluster, origin, others)
     expect(Object.fromEntries(items.sort()), `window of ${origin.settings.jid}`).toEqual(
       Object.fromEntries([...origin.asterisk.devices].sort()),
     )

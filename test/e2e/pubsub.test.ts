@@ -17,6 +17,7 @@ import { deleteNode } from '../../src/pubsub/delete-node.js'
 import { nodeConfiguration } from '../../src/pubsub/node-configuration.js'
 import { publish } from '../../src/pubsub/publish.js'
 import { retract } from '../../src/pubsub/retract.js'
+import { subscribers } from '../../src/pubsub/subscribers.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
 import { unsubscribe } from '../../src/pubsub/unsubscribe.js'
 import { XmppConnection, type ConnectionOptions } from '../../src/xmpp/connection.js'
@@ -111,6 +112,12 @@ class Member {
     this.perform({ do: 'subscribe', member, service: server.pubsub, eid, isAgain })
   }
 
+  /** Lets those read its nodes, and nobody else, and waits until it is so. */
+  async setReaders(...readers: readonly Member[]): Promise<void> {
+    this.perform({ do: 'setReaders', readers: readers.map(({ bareJid }) => bareJid) })
+    while (!(await this.next('ReadersSet')).isWhole) continue
+  }
+
   perform(command: DistributiveOmit<ClusterCommand, 'to'>): void {
     this.edge.perform({ to: 'cluster', ...command })
   }
@@ -185,6 +192,39 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     expect(window.get('pubsub#max_items')).toBe(String(windowItems))
     const members = await nodeConfiguration(a.pubsub, membersNode(root))
     expect(members.get('pubsub#publish_model')).toBe('open')
+    expect(members.get('pubsub#access_model')).toBe('open')
+    for (const made of [feed, window]) expect(made.get('pubsub#access_model')).toBe('whitelist')
+  })
+
+  test('whoever is named may read the own nodes, and nobody else; who is no longer loses its subscription', async () => {
+    const eve = await new Member(server, 'eve', '02:00:00:00:00:0e').start()
+    others.push(eve.connection)
+    const node = feedNode(root, eidA)
+    const read = (kind_: 'device_state' | 'message_waiting') => {
+      const { bareJid: member } = a
+      eve.perform({ do: 'readWindow', member, service: server.pubsub, eid: eidA, kind: kind_ })
+    }
+    const barred = kind === 'Prosody' ? 'forbidden' : 'not-allowed'
+    eve.subscribe(a)
+    expect((await eve.next('SubscribeFailed')).failure.condition).toBe(barred)
+    read('device_state')
+    expect((await eve.next('WindowUnread')).failure.condition).toBe(barred)
+    await a.setReaders(b, eve)
+    eve.subscribe(a)
+    await eve.next('Subscribed')
+    read('message_waiting')
+    expect((await eve.next('WindowRead')).entries).toEqual([])
+    expect(await subscribers(a.pubsub, node)).toEqual([eve.jid])
+    await a.setReaders(b)
+    expect(await subscribers(a.pubsub, node)).toEqual([])
+    eve.subscribe(a, true)
+    expect((await eve.next('SubscribeFailed')).failure.condition).toBe(barred)
+    read('device_state')
+    expect((await eve.next('WindowUnread')).failure.condition).toBe(barred)
+    // What was set is found again, by a bridge that starts anew too.
+    a.perform({ do: 'makeOwnNodes' })
+    expect(await a.next('OwnNodesMade')).toMatchObject({ subscribers: [] })
+    await a.setReaders(b)
   })
 
   test('a member item is read with its publisher, and pushed', async () => {
@@ -377,6 +417,7 @@ describe.each(xmppServers)('$kind', ({ kind, start }) => {
     })
     a.perform({ do: 'makeOwnNodes' })
     await a.next('OwnNodesMade')
+    await a.setReaders(b)
     b.subscribe(a)
     await b.next('Subscribed')
     a.perform({ do: 'publishBatch', batch: a.batch(5, []) })

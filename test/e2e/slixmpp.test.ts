@@ -25,7 +25,8 @@ describe.each(xmppServers)('$kind', ({ start }) => {
       label: 'slixmpp',
       startServer: start,
       server: { guests: [looker] },
-      members: { a: {}, b: {} },
+      // It is an account that nobody trusts, and that may read at A.
+      members: { a: { settings: { inspectors: [`${looker.user}@example.org`] } }, b: {} },
     })
     a = cluster.member('a')
     await a.asterisk.setDevice(device, 'RINGING')

@@ -119,6 +119,7 @@ describe('makeNode', () => {
           ['pubsub#persist_items', '1'],
           ['pubsub#max_items', '256'],
         ]),
+        isNew: true,
         wasMissing: true,
       })
     },
@@ -141,8 +142,8 @@ describe('makeNode', () => {
         ? refuse('conflict')
         : configuration({ persist_items: '1', max_items: '1000' }),
     )
-    expect(steps).toEqual(['create 1000', 'read', 'read'])
-    expect(made).toMatchObject({ wasMissing: false })
+    expect(steps).toEqual(['create 1000', 'read'])
+    expect(made).toMatchObject({ isNew: false, wasMissing: false })
   })
 
   it('says which setting the service keeps otherwise, if the node cannot work so (rule 17)', async () => {
