@@ -311,7 +311,13 @@ export class Bridge {
   #refreshAnswered(event: Extract<BridgeEvent, { type: 'RefreshAnswered' }>): void {
     const { kind, token, taken } = event
     const isNumbered = kind === 'device_state' && taken !== undefined
-    if (isNumbered && this.#budget.refreshTaken(token, taken)) this.#members.giving.giveAgain()
+    const isGiven = (name: Omit<GivenName, 'taken'>): boolean => {
+      const peer = this.#members.peer(name.jid)
+      return peer !== undefined && this.#injection.holds(peer.eid, name.kind, name.id)
+    }
+    if (isNumbered && this.#budget.refreshTaken(token, taken, isGiven)) {
+      this.#members.giving.giveAgain()
+    }
     this.#local.refreshAnswered(event)
   }
 

@@ -239,6 +239,11 @@ export class Injection {
     }
   }
 
+  /** Is that in Asterisk, or about to be? */
+  holds(eid: EntityId, kind: Kind, id: string): boolean {
+    return this.#targets.find(eid, kind, id) !== undefined
+  }
+
   /** Is anything of that origin in Asterisk, or about to be? */
   holdsOf(eid: EntityId): boolean {
     return this.#targets.of(eid).next().done === false

@@ -5,7 +5,7 @@
  * always: to an Asterisk that has restarted it may bring a name that is not counted, of those that were counted before.
  */
 import { type Context, count, health, log } from './context.js'
-import { type Key, type Kind, keyOf, kindOfKey } from './state.js'
+import { type Key, type Kind, idOfKey, keyOf, kindOfKey } from './state.js'
 
 /** A name that a member has given the own Asterisk, as the journal has it. */
 export interface GivenName {
@@ -16,6 +16,9 @@ export interface GivenName {
   /** So many publishes at least had Asterisk taken by then, since it started. */
   readonly taken: number
 }
+
+/** Is that name of that member given to Asterisk now, or being withdrawn? */
+type IsGiven = (name: Omit<GivenName, 'taken'>) => boolean
 
 /** From this share of a limit on health warns, each time that so much more is used. */
 const warnedShare = 0.8
@@ -66,8 +69,7 @@ export class NameBudget {
       this.#leaveOut(jid)
       return false
     }
-    this.#add(jid, key)
-    this.context.emit({ to: 'journal', do: 'addName', jid, kind, id, taken: this.#taken })
+    this.#note({ jid, kind, id })
     this.#grown(jid)
     return true
   }
@@ -96,24 +98,37 @@ export class NameBudget {
 
   /**
    * Asterisk has answered that question, and numbered the answer: it counts all that it takes since its start (Asterisk
-   * `res/res_pjsip_pubsub.c`, `esc_etag_counter`). `true` where that shows that it has started anew, and has no names.
+   * `res/res_pjsip_pubsub.c`, `esc_etag_counter`). `true` where that shows that it has started anew: of the names it has none
+   * but those that it is given all the while.
    */
-  refreshTaken(token: number, number: number): boolean {
+  refreshTaken(token: number, number: number, isGiven: IsGiven): boolean {
     if (token !== this.#asked.token) return false
     const hasRestarted = number < this.#asked.taken
     this.#taken = hasRestarted ? number + 1 : Math.max(this.#taken, number + 1)
-    if (hasRestarted) this.#clear()
+    if (hasRestarted) this.#beginAnew(isGiven)
     return hasRestarted
   }
 
-  #clear(): void {
-    if (this.#names.size === 0) return
+  #beginAnew(isGiven: IsGiven): void {
+    const before = [...this.#names]
     this.#names.clear()
     this.#exhausted.clear()
     this.#total = 0
     this.context.emit({ to: 'journal', do: 'clearNames' })
+    for (const [jid, keys] of before) {
+      for (const key of keys) {
+        const name = { jid, kind: kindOfKey(key), id: idOfKey(key) }
+        if (isGiven(name)) this.#note(name)
+      }
+    }
     for (const key of this.#told) health(this.context, key, 'warning')
     this.#told.clear()
+    this.refit()
+  }
+
+  #note({ jid, kind, id }: Omit<GivenName, 'taken'>): void {
+    this.#add(jid, keyOf(kind, id))
+    this.context.emit({ to: 'journal', do: 'addName', jid, kind, id, taken: this.#taken })
   }
 
   #add(jid: string, key: Key): void {

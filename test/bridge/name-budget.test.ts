@@ -174,6 +174,17 @@ describe('the names of an Asterisk that has restarted', () => {
     expect(given(dialogue)).toContain('confbridge:3 INUSE')
   })
 
+  it('keep their place where it has been given them again before it was known', () => {
+    // Found by the model search: another member's name took the place, and Asterisk had one more than the limit.
+    const { dialogue } = pair([], limits(5, 1))
+    dialogue.joined(3, calls(1)).batch(2, 2, device('PJSIP/1', 'INUSE'))
+    given(dialogue)
+    dialogue.clear().post({ type: 'RefreshRequested', kind: dev })
+    answerDump(dialogue, 0)
+    expect(given(dialogue)).toEqual(['confbridge:1 INUSE'])
+    expect(dialogue.bridge.overview().members).toMatchObject([{ names: 0 }, { names: 1 }])
+  })
+
   it('stay where it has merely reloaded a module', () => {
     const { dialogue } = pair(calls(3), limits(2))
     dialogue.clear().post({ type: 'RefreshRequested', kind: dev })

@@ -56,6 +56,7 @@ export class SimulatedAsterisk {
   readonly counts = new Map<string, number>()
   /** Names of which it was given more than their withdrawal since it started, by EID: it never frees them. */
   readonly names = new Map<EntityId, Set<string>>()
+  #hasDumped = false
   /** So many publishes it has taken since it started. */
   #taken = 0
   readonly #queues: Record<Kind, Published[]> = { device_state: [], message_waiting: [] }
@@ -125,6 +126,7 @@ export class SimulatedAsterisk {
     this.counts.clear()
     this.names.clear()
     this.#taken = 0
+    this.#hasDumped = false
     for (const kind of kinds) {
       this.#queues[kind] = []
       this.#isSending[kind] = false
@@ -196,9 +198,10 @@ export class SimulatedAsterisk {
   }
 
   #take(eid: EntityId, entry: StateEntry): void {
-    if (!isWithdrawal(eid, entry)) {
-      this.names.set(eid, (this.names.get(eid) ?? new Set()).add(`${entry.kind} ${entry.id}`))
-    }
+    const name = `${entry.kind} ${entry.id}`
+    if (!isWithdrawal(eid, entry)) this.names.set(eid, (this.names.get(eid) ?? new Set()).add(name))
+    // That it has restarted is not known before that answer, nor that this name is one more.
+    else if (!this.#hasDumped) for (const names of this.names.values()) names.delete(name)
     if (entry.kind === 'message_waiting') {
       this.counts.set(entry.id, entry.newMessages)
       return
@@ -242,6 +245,9 @@ export class SimulatedAsterisk {
           this.#ifCompanion(() => {
             if (!this.#inFlight.delete(key)) return
             const how = failure ? { failure } : { taken }
+            if (!failure && event.type === 'RefreshAnswered' && event.kind === 'device_state') {
+              this.#hasDumped = true
+            }
             this.outlets.post({ ...event, ...how })
           }),
         )
