@@ -146,7 +146,7 @@ describe('the measure of a batch', () => {
       const { entries, sequence } = sent[0]?.batch ?? emptyBatch(1, 0)
       if (entries.length === 0) break
       taken.push(entries.length)
-      bridge.pass(tookMs).post({ type: 'BatchPublished', sequence }).pass(tookMs)
+      bridge.passFenced(tookMs).post({ type: 'BatchPublished', sequence }).passFenced(tookMs)
       sent = bridge.take('publishBatch')
     }
     return taken
@@ -166,7 +166,7 @@ describe('the measure of a batch', () => {
 
   /** Sends what is in flight in vain: it times out, the stream ends and comes back. */
   const loseOnce = (bridge: Dialogue, sequence: number): void => {
-    bridge.clear().pass(10_000)
+    bridge.clear().passFenced(10_000)
     bridge.post({ type: 'BatchFailed', sequence, failure: failed('timeout') })
     bridge.post({ type: 'StreamDown', reason: 'test' }).clear().online()
   }
@@ -246,7 +246,7 @@ describe('a peer that knows no measure', () => {
     // What is held goes on to change.
     bridge.clear().batch(2, sequence + 1, device('Custom:0', 'BUSY'), device('Custom:none', 'BUSY'))
     expect(bridge.bridge.overview().members[0]?.states).toBe(maxStates)
-  })
+  }, 30_000)
 
   const page = (changed: Partial<Page>): Page => ({
     ...statusOf(2),

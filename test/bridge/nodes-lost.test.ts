@@ -26,7 +26,7 @@ describe('a node that went without a word', () => {
   })
 
   it("is made again where another has made 'members' again, without the own item (rule 19)", () => {
-    const dialogue = new Dialogue().ready().clear().pass(60_000)
+    const dialogue = new Dialogue().ready().clear().passFenced(60_000)
     expect(dialogue.take('readMembers')).toHaveLength(1)
     dialogue.post({ type: 'MembersRead', items: [] })
     expect(dialogue.take('announce')).toHaveLength(1)

@@ -95,7 +95,7 @@ describe('a member that comes', () => {
       .post(read)
     expect(dialogue.take('announce')).toHaveLength(1)
     // Missing after it was acknowledged, it is published again.
-    dialogue.post({ type: 'Announced' }).pass(60_000).post(read)
+    dialogue.post({ type: 'Announced' }).passFenced(60_000).post(read)
     expect(dialogue.take('announce')).toHaveLength(1)
   })
 
