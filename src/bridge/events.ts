@@ -37,11 +37,11 @@ export type AsteriskEvent =
     }
   /** The final answer to the `inject` command of that lane. */
   | { readonly type: 'InjectionAnswered'; readonly lane: number; readonly failure?: Failure }
-  /** The PBX answers (first OPTIONS answered, or any SIP from it after it was lost). */
+  /** The PBX answers and has shown its credentials, at first or after it was lost. */
   | { readonly type: 'AsteriskFound' }
   /** It has named itself in SIP, otherwise than before. */
   | { readonly type: 'AsteriskVersionLearnt'; readonly version: string }
-  /** ECONNREFUSED, or 12 s of silence to OPTIONS (rule 7). */
+  /** ECONNREFUSED, 12 s of silence to OPTIONS (rule 7), or no credentials for 14 s. */
   | { readonly type: 'AsteriskLost'; readonly reason: string }
 
 /** A feed as the `subscribe` named it: what its member says of itself may be another by the time of the answer. */

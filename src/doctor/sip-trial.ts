@@ -21,7 +21,8 @@ export interface SipTrial {
   readonly refusals: Readonly<Partial<Record<Kind, string>>>
 }
 
-const trialMs = 5_000
+/** Longer than whoever answers is given to prove to be Asterisk. */
+const trialMs = 6_000
 const ignore = (): void => undefined
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
@@ -62,7 +63,7 @@ class Trial {
       secrets: sipSecrets(sip),
       allowNonLoopback: sip.insecure,
       ...(eid !== undefined && { entityId: eid }),
-      onEntityIdLearnt: () => this.#ask(),
+      onEntityIdLearnt: ignore,
       onEntityIdMoved: ignore,
       post: (event) => this.#take(event),
       health: (key, text) => {
@@ -105,7 +106,7 @@ class Trial {
     switch (event.type) {
       case 'AsteriskFound':
         this.#isFound = true
-        if (this.#edge.entityId !== undefined) this.#ask()
+        this.#ask()
         return
       case 'RefreshAnswered':
         if (event.failure) this.#refusals[event.kind] = event.failure.reason

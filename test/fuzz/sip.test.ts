@@ -7,7 +7,7 @@ import { Framer } from '../../src/asterisk/sip/framer.js'
 import { parseMessage, SipParseError, type SipRequest } from '../../src/asterisk/sip/message.js'
 import type { AsteriskEvent } from '../../src/bridge/events.js'
 import { deviceStates, isCount, isDeviceState, isName } from '../../src/bridge/state.js'
-import { secrets } from '../asterisk/sip/started-edge.js'
+import { ProvingAsterisk, secrets } from '../asterisk/sip/started-edge.js'
 import {
   deviceBody,
   FakeClock,
@@ -47,6 +47,7 @@ class Target {
   readonly clock = new FakeClock()
   readonly wire = new FakeTransport()
   readonly stream = new FakeStream()
+  readonly #asterisk = new ProvingAsterisk(this.wire, this.stream)
   readonly events: AsteriskEvent[] = []
   readonly #framer = new Framer()
   readonly #edge: SipEdge
@@ -106,6 +107,7 @@ class Target {
     })
     this.#look()
     this.events.length = 0
+    this.#asterisk.isMute = true
     return this
   }
 

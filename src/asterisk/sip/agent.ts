@@ -37,6 +37,10 @@ export interface SipAgentPorts {
   readonly agentName: string
   /** The next OPTIONS. */
   readonly ping: () => OutgoingRequest
+  /** The connection is answered: is it Asterisk who has it? It is used once `admit` is called. */
+  readonly onAnswered: (admit: () => void) => void
+  /** The connection that was had, used or not, is over. */
+  readonly onClosed: () => void
   /** Requests go by the connection from now on. */
   readonly onConnected: () => void
   /** They go as datagrams again. */
@@ -151,11 +155,12 @@ export class SipAgent {
     const answersBefore = connected.answers
     this.send(this.ports.ping(), this.connection, ({ type }) => {
       if (this.connected !== connected) return
-      if (type === 'response' && connected.standing !== 'used') {
-        connected.patience?.cancel()
-        delete connected.patience
-        connected.standing = 'used'
-        this.ports.onConnected()
+      if (type === 'response' && connected.standing === 'in doubt') {
+        this.use(connected)
+      } else if (type === 'response' && connected.standing === 'unproven') {
+        this.ports.onAnswered(() => {
+          if (this.connected === connected && connected.standing === 'unproven') this.use(connected)
+        })
       } else if (type === 'timeout') {
         if (connected.standing === 'in doubt') this.prove(connected)
         else if (connected.answers === answersBefore) this.disconnect('no answer came within 32 s')
@@ -163,11 +168,19 @@ export class SipAgent {
     })
   }
 
+  private use(connected: Connected): void {
+    connected.patience?.cancel()
+    delete connected.patience
+    connected.standing = 'used'
+    this.ports.onConnected()
+  }
+
   private disconnect(reason: string): void {
     const { connected } = this
     this.connected = undefined
     connected?.patience?.cancel()
     this.ports.stream?.close()
+    this.ports.onClosed()
     if (connected && connected.standing !== 'unproven') this.ports.onDisconnected(reason)
     // What is sent in their place goes as a datagram.
     this.clients.disconnected(this.connection, `the TCP connection to Asterisk is over: ${reason}`)
@@ -177,6 +190,17 @@ export class SipAgent {
   request(request: OutgoingRequest, onEnd: (outcome: Outcome) => void): void {
     const isConnected = this.connected?.standing === 'used'
     this.send(request, isConnected ? this.connection : this.datagrams, onEnd)
+  }
+
+  /** Sends a request as a datagram, whatever connection there is; `onEnd` is called once. */
+  requestByDatagram(request: OutgoingRequest, onEnd: (outcome: Outcome) => void): void {
+    this.send(request, this.datagrams, onEnd)
+  }
+
+  /** Sends a request by the connection only; `onEnd` is called once. */
+  requestByConnection(request: OutgoingRequest, onEnd: (outcome: Outcome) => void): void {
+    if (this.connected) this.send(request, this.connection, onEnd)
+    else onEnd({ type: 'abandoned', reason: 'there is no connection' })
   }
 
   /** Sends an OPTIONS as a datagram, for a refusal shows at once; `onEnd` is called once, unless the returned function is. */

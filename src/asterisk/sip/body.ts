@@ -141,6 +141,25 @@ export function fenceEntry(kind: Kind, nonce: number): StateEntry {
   return { kind, id: name, state, cachable: false }
 }
 
+/** Above the nonces of the domain's fences, within Asterisk's `int`. */
+const leastProofNonce = 2 ** 30
+
+/**
+ * A fence that the edge sends for itself, of a nonce below 2^30: it comes back with Asterisk's credentials. The device has one name, for Asterisk
+ * never frees one.
+ */
+export function proofEntry(kind: Kind, nonce: number): StateEntry {
+  return kind === 'device_state'
+    ? { kind, id: `${fenceDevice}proof`, state: 'NOT_INUSE', cachable: false }
+    : { kind, id: fenceMailbox, newMessages: leastProofNonce + nonce, oldMessages: 0 }
+}
+
+/** The nonce of a mailbox that the edge sent for itself. */
+export function proofNonce(entry: StateEntry): number | undefined {
+  if (entry.kind !== 'message_waiting' || entry.id !== fenceMailbox) return undefined
+  return entry.newMessages >= leastProofNonce ? entry.newMessages - leastProofNonce : undefined
+}
+
 /** The device that res_mwi_devstate derives from the fence mailbox. */
 const fenceShadow = `MWI:${fenceMailbox}`
 

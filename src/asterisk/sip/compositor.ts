@@ -23,8 +23,11 @@ interface Kept {
   readonly provenAtMs: number
 }
 
-/** How long an entity tag stands for the credentials of whoever it was given to. */
-export const proofLifetimeMs = 300_000
+/**
+ * How long an entity tag stands for the credentials of whoever it was given to. Not for long: an answer that was on its way when
+ * Asterisk ended may have come to whoever took its port.
+ */
+export const proofLifetimeMs = 10_000
 
 export interface CompositorPorts {
   readonly clock: Clock
@@ -46,7 +49,7 @@ export class Compositor {
   }
 
   /**
-   * Does the request name the entity tag that its publisher got after it had shown credentials, minutes ago at most?
+   * Does the request name the entity tag that its publisher got after it had shown credentials, seconds ago at most?
    * Asterisk never shows them unasked: a challenge to each PUBLISH would double its cost. The tag is random, serves once,
    * and nobody but the publisher has seen it.
    */
@@ -59,6 +62,11 @@ export class Compositor {
     if (!kept || kept.callId !== headers.get('call-id')) return undefined
     const isYoung = this.ports.clock.now() - kept.provenAtMs < proofLifetimeMs
     return isYoung ? kept.provenAtMs : undefined
+  }
+
+  /** Whoever is there next has to show credentials, and begins anew. */
+  forget(): void {
+    this.publications.clear()
   }
 
   /** Answers a PUBLISH whose sender has been authenticated, or is proven. */

@@ -6,6 +6,7 @@ import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
+import { ConnectionProof } from './connection-proof.js'
 import type { Challenge } from './digest.js'
 import { EntityIdQuest } from './entity-id-quest.js'
 import { ForeignEntityId, type Health } from './foreign-entity-id.js'
@@ -14,7 +15,13 @@ import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
 import { bracketed, type HostPort, type SipResponse } from './message.js'
 import { OwnUri } from './own-uri.js'
-import { Publication, type OnPublished, type OutgoingRequest } from './publication.js'
+import {
+  Publication,
+  type OnPublished,
+  type OutgoingRequest,
+  type PublicationPorts,
+} from './publication.js'
+import { ProofQuest } from './proof-quest.js'
 import { tellRefusal } from './refusals.js'
 import type { StreamTransport } from './tcp-transport.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
@@ -96,6 +103,8 @@ export class SipEdge {
   private cancelPing = (): void => undefined
   private readonly foreign: ForeignEntityId
   private readonly quest: EntityIdQuest
+  private readonly proofQuest: ProofQuest
+  private readonly connectionProof: ConnectionProof
   private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
 
   constructor(private readonly options: SipEdgeOptions) {
@@ -126,6 +135,8 @@ export class SipEdge {
       ownUri: new OwnUri({ resource, listen, asterisk, bound: () => this.agent.address }),
       identity,
       foreign: this.foreign,
+      onProven: () => this.proven(),
+      onProofReturned: (nonce) => this.connectionProof.returned(nonce),
       post,
       log,
       count,
@@ -134,9 +145,23 @@ export class SipEdge {
     this.liveness = new Liveness({
       clock,
       ping: () => this.ping(),
+      onHeard: () => this.hear(),
+      onDue: () => this.askForProof(),
       onFound: () => this.find(),
       onAbsent: (reason) => this.tellAbsence(reason),
-      onLost: (reason) => this.lose(reason),
+      onUnproven: () => this.tellUnproven(),
+      onLost: (reason, wasFound) => this.lose(reason, wasFound),
+    })
+    this.proofQuest = new ProofQuest({
+      clock,
+      publish: (kind, body, onEnd) => this.publish('proof', kind, body, onEnd),
+    })
+    this.connectionProof = new ConnectionProof({
+      ...this.publicationPorts,
+      stream: options.stream,
+      eid: () => identity.eid,
+      health,
+      send: (request, onOutcome) => this.agent.requestByConnection(request, onOutcome),
     })
     this.agent = new SipAgent({
       transport: options.transport ?? new UdpTransport({ listen, asterisk }),
@@ -147,8 +172,10 @@ export class SipEdge {
       user: resource,
       agentName: 'hintbridge',
       ping: () => this.nextPing(),
+      onAnswered: (admit) => this.connectionProof.examine(admit),
       onConnected: () => this.tellWay('TCP'),
-      onDisconnected: (reason) => this.tellWay('UDP', { reason }),
+      onDisconnected: (reason) => this.disconnected(reason),
+      onClosed: () => this.connectionProof.reset(),
       answer: (request) => this.inbound.answer(request),
       onHeard: () => this.liveness.heard(),
       onUnreachable: (reason) => this.liveness.refused(reason),
@@ -184,7 +211,7 @@ export class SipEdge {
   async stop(): Promise<void> {
     if (this.state !== 'running') return
     this.state = 'stopping'
-    if (this.liveness.isAlive) await this.removePublications()
+    if (this.liveness.isHeard) await this.removePublications()
     this.state = 'stopped'
     this.liveness.stop()
     this.foreign.stop()
@@ -238,31 +265,48 @@ export class SipEdge {
     })
   }
 
-  /** Refresh and fence have publications of their own ("control"), so that they never wait behind injections. */
+  /**
+   * Refresh and fence have publications of their own ("control"), so that they never wait behind injections, and so has what the
+   * edge sends for itself ("proof").
+   */
   private publish(use: string, kind: Kind, body: string, onEnd: OnPublished): void {
-    if (this.state !== 'running' || !this.liveness.isAlive) {
-      onEnd(lost('Asterisk does not answer'))
+    const { liveness } = this
+    const isInjection = use.startsWith('lane-')
+    if (this.state !== 'running' || !(isInjection ? liveness.isProven : liveness.isHeard)) {
+      onEnd(lost(liveness.isHeard ? unproven : 'Asterisk does not answer'))
       return
     }
     const key = `${use}/${kind}`
     let publication = this.publications.get(key)
     if (!publication) {
-      const { resource: user, secrets } = this.options
       publication = new Publication(eventPackages[kind], {
-        clock: this.clock,
-        uri: this.uri,
-        credentials: { user, password: secrets.toAsterisk.password },
-        isAnswerable: (challenge) => this.isAsterisks(challenge),
+        ...this.publicationPorts,
         // A state that an injection gives may be another by then.
         isPatient: use === 'control',
-        send: (request, onOutcome) => this.agent.request(request, onOutcome),
+        send: (request, onOutcome) => {
+          const isTelling = isInjection && request.body !== undefined
+          // Also what is sent again: who holds Asterisk's port may be another by then.
+          if (isTelling && !liveness.isProven) onOutcome({ type: 'abandoned', reason: unproven })
+          else if (use === 'proof') this.agent.requestByDatagram(request, onOutcome)
+          else this.agent.request(request, onOutcome)
+        },
       })
       this.publications.set(key, publication)
     }
     publication.publish(body, (failure) => {
-      if (use === 'control') tellRefusal(this.options.health, failure)
+      if (!isInjection) tellRefusal(this.options.health, failure)
       onEnd(failure)
     })
+  }
+
+  private get publicationPorts(): Omit<PublicationPorts, 'send'> {
+    const { resource: user, secrets } = this.options
+    return {
+      clock: this.clock,
+      uri: this.uri,
+      credentials: { user, password: secrets.toAsterisk.password },
+      isAnswerable: (challenge) => this.isAsterisks(challenge),
+    }
   }
 
   /** Whoever took Asterisk's port would have the bridge answer its own challenge, and show that answer to it. */
@@ -278,8 +322,7 @@ export class SipEdge {
     this.cancelPing = this.agent.ping((outcome) => {
       if (outcome.type === 'response') this.learnVersion(outcome.response)
     })
-    if (!this.liveness.isAlive) return
-    this.quest.ask()
+    if (!this.liveness.isFound) return
     // Not their CSeq, which those by the connection share.
     const isDue = ++this.pingCount % pingsToTend === 0
     if (isDue || this.agent.isConnectionUnproven) this.agent.tendConnection()
@@ -306,8 +349,50 @@ export class SipEdge {
   private learnVersion({ headers }: SipResponse): void {
     const version = headers.get('server') ?? headers.get('user-agent')
     if (version === undefined || version === this.version || !isName(version)) return
+    // Whoever else answers says nothing to the cluster.
+    if (!this.liveness.isProven) return
     this.version = version
     this.options.post({ type: 'AsteriskVersionLearnt', version })
+  }
+
+  /** Somebody answers on Asterisk's port. */
+  private hear(): void {
+    if (this.state !== 'running') return
+    this.options.health('asterisk')
+    this.quest.restart()
+    if (this.entityId !== undefined) this.proofQuest.restart(this.entityId)
+  }
+
+  /** What a PUBLISH of Asterisk would show: one is asked for. */
+  private askForProof(): void {
+    if (this.state !== 'running') return
+    if (this.entityId === undefined) this.quest.ask()
+    else this.proofQuest.ask(this.entityId)
+  }
+
+  private proven(): void {
+    this.proofQuest.proven()
+    this.liveness.proven()
+  }
+
+  /** With the connection Asterisk may have ended, and another may have its port by now. */
+  private disconnected(reason: string): void {
+    this.tellWay('UDP', { reason })
+    this.inbound.forget()
+    this.liveness.doubt()
+    if (this.entityId !== undefined) this.proofQuest.restart(this.entityId)
+  }
+
+  private tellUnproven(): void {
+    // While the EID is not known that says more.
+    if (this.entityId === undefined) return
+    const { host, port } = this.options.asterisk
+    this.options.health(
+      'asterisk-unproven',
+      `whoever answers at ${bracketed(host)}:${port} has not shown Asterisk's password, and is given no states of other ` +
+        `members: is pjsip_hintbridge.conf included and loaded, its outbound auth asterisk.sip.asterisk_password? If so, ` +
+        `restart Asterisk, whose publications hang; where it does not run, another program has its port (ss -lunp)`,
+    )
   }
 
   private learn(eid: EntityId): void {
@@ -328,20 +413,25 @@ export class SipEdge {
   private find(): void {
     if (this.state !== 'running') return
     this.options.log.info({ asterisk: this.uri }, 'Asterisk answers')
-    this.options.health('asterisk')
+    this.options.health('asterisk-unproven')
     this.options.post({ type: 'AsteriskFound' })
-    this.quest.restart()
     this.agent.tendConnection()
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, wasFound: boolean): void {
     if (this.state !== 'running') return
-    this.options.log.warn({ asterisk: this.uri, reason }, 'Asterisk is lost')
-    this.tellAbsence(reason)
+    this.inbound.forget()
+    if (this.liveness.isHeard) {
+      this.tellUnproven()
+    } else {
+      this.options.health('asterisk-unproven')
+      this.tellAbsence(reason)
+    }
+    if (wasFound) this.options.log.warn({ asterisk: this.uri, reason }, 'Asterisk is lost')
     // Whatever refused or was mute is gone.
     this.options.health('asterisk-refuses')
     this.quest.end()
-    this.options.post({ type: 'AsteriskLost', reason })
+    if (wasFound) this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
     for (const publication of this.publications.values()) publication.reset(lost(reason))
     this.agent.lost(reason)
@@ -360,6 +450,8 @@ export class SipEdge {
     timer.cancel()
   }
 }
+
+const unproven = 'Asterisk has not shown its password'
 
 function lost(reason: string): Failure {
   return { condition: 'asterisk-lost', reason, isTemporary: true }

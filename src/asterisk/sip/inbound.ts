@@ -2,7 +2,14 @@
 import type { Refused } from '../../bridge/commands.js'
 import type { AsteriskEvent } from '../../bridge/events.js'
 import { kinds, type Kind } from '../../bridge/state.js'
-import { BodyError, decodeBody, eventPackages, fenceNonce, type AsteriskBody } from './body.js'
+import {
+  BodyError,
+  decodeBody,
+  eventPackages,
+  fenceNonce,
+  proofNonce,
+  type AsteriskBody,
+} from './body.js'
 import type { Clock } from './clock.js'
 import { Compositor, refusal, type Refusal } from './compositor.js'
 import { DigestServer } from './digest.js'
@@ -34,6 +41,10 @@ export interface InboundPorts {
   readonly ownUri: OwnUri
   readonly identity: Identity
   readonly foreign: Pick<ForeignEntityId, 'heardForeign' | 'heardOwn'>
+  /** Asterisk has said something under its own EID, with its credentials; before that is posted. */
+  readonly onProven: () => void
+  /** What the edge sent for itself came back. */
+  readonly onProofReturned: (nonce: number) => void
   readonly post: (event: AsteriskEvent) => void
   readonly log: EdgeLog
   readonly count: Count
@@ -70,6 +81,12 @@ export class Inbound {
   /** Was that nonce given to Asterisk? Nobody who challenges the bridge can have it but from there. */
   hasGiven(nonce: string): boolean {
     return this.digest.hasGiven(nonce)
+  }
+
+  /** Nothing that was shown before stands for credentials any more: another may have Asterisk's port by now. */
+  forget(): void {
+    this.digest.forget()
+    this.compositor.forget()
   }
 
   /** Answers one request that is no retransmission. */
@@ -129,6 +146,7 @@ export class Inbound {
       return refusal(403, 'foreign-eid')
     }
     this.ports.foreign.heardOwn()
+    this.ports.onProven()
     const told = this.eventOf(kind, body)
     return told ? this.tell(told) : { status: 200 }
   }
@@ -149,6 +167,11 @@ export class Inbound {
 
   private eventOf(kind: Kind, { entry }: AsteriskBody): AsteriskEvent | undefined {
     if (!entry) return { type: 'RefreshRequested', kind }
+    const proof = proofNonce(entry)
+    if (proof !== undefined) {
+      this.ports.onProofReturned(proof)
+      return undefined
+    }
     const nonce = fenceNonce(entry)
     if (nonce !== undefined) {
       return Number.isNaN(nonce) ? undefined : { type: 'FenceReturned', kind, nonce }

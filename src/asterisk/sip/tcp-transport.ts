@@ -2,6 +2,8 @@
 import { connect, isIPv6, type Socket } from 'node:net'
 import { Framer } from './framer.js'
 import type { HostPort } from './message.js'
+import { isSameUser } from './socket-owner.js'
+import { isLoopback } from './transport.js'
 
 export interface StreamHandlers {
   /** Connected, from that own address. */
@@ -11,11 +13,19 @@ export interface StreamHandlers {
   readonly onClosed: (reason: string) => void
 }
 
+/**
+ * Is the connection's other end of the user who has the UDP port of that number? `unknown`: the system does not say;
+ * `elsewhere`: it is not on this machine.
+ */
+export type PortOwner = 'same' | 'another' | 'unknown' | 'elsewhere'
+
 /** What carries the own requests where Asterisk listens for connections too; it is told when to try. */
 export interface StreamTransport {
   /** Connects from that own address, which Asterisk admits, unless that is done or under way. */
   connect(from: string, handlers: StreamHandlers): void
   send(message: Buffer): void
+  /** Tells whose program has the other end. */
+  identify(tell: (owner: PortOwner) => void): void
   /** Ends the connection; `onClosed` is not called for it. */
   close(): void
 }
@@ -54,6 +64,17 @@ export class TcpTransport implements StreamTransport {
       this.socket = undefined
       handlers.onClosed(reason)
     })
+  }
+
+  identify(tell: (owner: PortOwner) => void): void {
+    const { socket } = this
+    const { localAddress: host, localPort: port } = socket ?? {}
+    if (host === undefined || port === undefined) return tell('unknown')
+    if (!isLoopback(this.asterisk.host)) return tell('elsewhere')
+    isSameUser({ host, port }, this.asterisk.port).then(
+      (isSame) => tell(isSame === undefined ? 'unknown' : isSame ? 'same' : 'another'),
+      () => tell('unknown'),
+    )
   }
 
   /** What is sent in one turn goes out at once: in a burst Asterisk then reads many requests whenever it wakes up. */

@@ -42,16 +42,16 @@ export function judgeRunning({ self, problems }: RunningView): Finding[] {
 /** The findings on what Asterisk did with the stand-in. */
 export function judgeTrial(trial: SipTrial): Finding[] {
   if (trial.bindFailure !== undefined) return [findings.broken(trial.bindFailure)]
-  if (!trial.isFound) {
+  const complaints = [...trial.complaints.values()]
+  if (!trial.isFound && (complaints.length === 0 || trial.complaints.has('asterisk'))) {
     return [
       findings.broken(
-        [...trial.complaints.values()].join('; ') || 'Asterisk does not answer SIP',
+        complaints.join('; ') || 'Asterisk does not answer SIP',
         'start Asterisk; compare asterisk.sip.asterisk with its UDP transport',
       ),
     ]
   }
   const refused = kinds.flatMap((kind) => trial.refusals[kind] ?? [])
-  const complaints = [...trial.complaints.values()]
   if (complaints.length > 0 || refused.length > 0) {
     const texts = complaints.length > 0 ? complaints : refused
     return texts.map((text) => findings.broken(text))

@@ -15,6 +15,8 @@ export const bridgeCheck: Check = {
 const areas: Readonly<Record<string, string>> = {
   asterisk: 'asterisk-sip',
   'asterisk-refuses': 'asterisk-sip',
+  'asterisk-tcp': 'asterisk-sip',
+  'asterisk-unproven': 'asterisk-sip',
   'injection-refused': 'asterisk-sip',
   fence: 'asterisk-sip',
   'eid-unknown': 'entity-id',

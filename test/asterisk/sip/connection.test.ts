@@ -14,12 +14,13 @@ const via = ({ headers }: SipMessage) => headers.get('via')
 async function startFound() {
   const started = await startEdge()
   started.hello()
-  const { edge, clock, stream, wire } = started
+  const { edge, clock, stream, wire, asterisk } = started
   const inject = (lane = 0) =>
     edge.perform({ to: 'asterisk', do: 'inject', lane, eid: peerEid, entry })
   /** Lets time pass while Asterisk answers each OPTIONS that comes by these ways; returns what else comes. */
   const live = (durationMs: number, ...ways: (FakeTransport | FakeStream)[]) => {
     const others: SipMessage[] = []
+    asterisk.isMute = !ways.includes(wire)
     for (let leftMs = durationMs; leftMs > 0; leftMs -= 500) {
       clock.pass(Math.min(leftMs, 500))
       for (const way of ways) {
@@ -29,7 +30,14 @@ async function startFound() {
         }
       }
     }
+    asterisk.isMute = false
     return others
+  }
+  /** Lets time pass while Asterisk says nothing at all. */
+  const silence = (durationMs: number) => {
+    asterisk.isMute = true
+    clock.pass(durationMs)
+    asterisk.isMute = false
   }
   /** The next OPTIONS by the connection, while Asterisk answers those that come as datagrams. */
   const awaitPing = () => {
@@ -38,7 +46,7 @@ async function startFound() {
   }
   const fence = (nonce: number, kind: Kind = 'device_state') =>
     edge.perform({ to: 'asterisk', do: 'fence', kind, nonce })
-  return { ...started, inject, fence, live, awaitPing }
+  return { ...started, inject, fence, live, silence, awaitPing }
 }
 
 /** Asterisk took the connection and has answered there, then the datagram that goes out at once. */
@@ -311,6 +319,36 @@ describe('an Asterisk that answers by a connection', () => {
   })
 })
 
+describe("a connection that is not Asterisk's", () => {
+  it("is not used while the port is another user's, or nobody can tell, and that is a problem", async () => {
+    for (const owner of ['another', 'unknown'] as const) {
+      const { stream, wire, inject, problems, live } = await startFound()
+      stream.owner = owner
+      stream.accept()
+      for (const ping of stream.takeRequests('OPTIONS')) stream.answer(ping, 200)
+      live(5_000, wire, stream)
+      inject()
+      expect(via(wire.takePublish())).toMatch(byUdp)
+      expect(stream.takeRequests('PUBLISH')).toEqual([])
+      expect(problems.get('asterisk-tcp')).toContain('TCP port of Asterisk')
+    }
+  })
+
+  it('is not used while what is sent there does not come back from Asterisk', async () => {
+    const { asterisk, stream, wire, inject, live } = await startFound()
+    asterisk.isMuteByConnection = true
+    stream.accept()
+    for (const ping of stream.takeRequests('OPTIONS')) stream.answer(ping, 200)
+    live(5_000, wire, stream)
+    inject()
+    expect(via(wire.takePublish())).toMatch(byUdp)
+    asterisk.isMuteByConnection = false
+    live(5_000, wire, stream)
+    inject(1)
+    expect(via(stream.takePublish())).toMatch(byTcp)
+  })
+})
+
 describe('a connection that ends', () => {
   it('has what is under way there sent again as datagrams, and then what waits behind that', async () => {
     const { stream, wire, inject, events, logged } = await startConnected()
@@ -406,11 +444,11 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   /** Asterisk knows the credentials, is given a state, and says nothing for 12 s. */
   async function startInDoubt() {
     const started = await startConnected()
-    const { clock, stream, wire, events, inject, publish } = started
+    const { silence, stream, wire, events, inject, publish } = started
     publish({ body: deviceBody('PJSIP/2') })
     events.length = 0
     inject()
-    clock.pass(12_500)
+    silence(12_500)
     wire.take()
     const sent = stream.take().filter((message) => message.type === 'request')
     const lost = events.splice(0)
@@ -465,9 +503,9 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   })
 
   it('and then heard by datagrams but not there for 4 s has the connection given up, and is found', async () => {
-    const { clock, wire, stream, events, live, logged } = await startInDoubt()
+    const { silence, wire, stream, events, live, logged } = await startInDoubt()
     // However long nothing was heard: it may have gone on only now.
-    clock.pass(31_000)
+    silence(31_000)
     wire.take()
     live(500, wire)
     live(3_500, wire)
@@ -504,11 +542,11 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   })
 
   it('twice has 4 s to answer there each time', async () => {
-    const { clock, wire, stream, proof, live, events } = await startInDoubt()
+    const { silence, wire, stream, proof, live, events } = await startInDoubt()
     live(500, wire)
     stream.answer(proof, 200)
     live(500, wire, stream)
-    clock.pass(12_500)
+    silence(12_500)
     wire.take()
     live(500, wire)
     live(3_500, wire)
@@ -520,10 +558,10 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   })
 
   it('keeps the connection while nothing is heard at all, however long, and is asked there every 32 s', async () => {
-    const { clock, wire, stream, events, report } = await startInDoubt()
-    clock.pass(95_999)
+    const { silence, wire, stream, events, report } = await startInDoubt()
+    silence(95_999)
     expect(stream.takeRequests('OPTIONS')).toHaveLength(2)
-    clock.pass(1)
+    silence(1)
     expect(stream.state).toBe('open')
     expect(report).toThrow('no response was sent')
     expect(events).toEqual([])
@@ -533,12 +571,12 @@ describe('an Asterisk that is lost by silence while its connection is used', () 
   })
 
   it('again, and keeps it then too while nothing is heard', async () => {
-    const { clock, wire, stream, events, proof, live } = await startInDoubt()
+    const { silence, wire, stream, events, proof, live } = await startInDoubt()
     live(500, wire)
     stream.answer(proof, 200)
     live(500, wire, stream)
     expect(events).toEqual([{ type: 'AsteriskFound' }])
-    clock.pass(60_000)
+    silence(60_000)
     expect(events[1]).toMatchObject({ type: 'AsteriskLost' })
     expect(stream.state).toBe('open')
   })
@@ -590,8 +628,8 @@ describe('a bridge that stops', () => {
   })
 
   it('waits no longer for a connection in doubt', async () => {
-    const { edge, wire, clock, live } = await startConnected()
-    clock.pass(12_500)
+    const { edge, wire, clock, live, silence } = await startConnected()
+    silence(12_500)
     wire.take()
     live(500, wire)
     await edge.stop()

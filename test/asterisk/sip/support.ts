@@ -7,7 +7,11 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../../../src/asterisk/sip/message.js'
-import type { StreamHandlers, StreamTransport } from '../../../src/asterisk/sip/tcp-transport.js'
+import type {
+  PortOwner,
+  StreamHandlers,
+  StreamTransport,
+} from '../../../src/asterisk/sip/tcp-transport.js'
 import type { Transport, TransportHandlers } from '../../../src/asterisk/sip/transport.js'
 
 /** Time that passes only when told to. */
@@ -46,6 +50,12 @@ export class FakeClock implements Clock {
 /** What the bridge sends by one way, and how Asterisk answers there. */
 abstract class FakeWay {
   readonly sent: SipMessage[] = []
+  /** Takes what a test is not to see of what is sent. */
+  intercept: (message: SipMessage) => boolean = () => false
+
+  protected note(message: SipMessage): void {
+    if (!this.intercept(message)) this.sent.push(message)
+  }
 
   /** Something comes from Asterisk by this way. */
   abstract deliver(message: string | Buffer): void
@@ -102,7 +112,7 @@ export class FakeTransport extends FakeWay implements Transport {
 
   send(datagram: Buffer): void {
     this.datagrams.push(datagram)
-    this.sent.push(parseMessage(datagram))
+    this.note(parseMessage(datagram))
   }
 
   close(): Promise<void> {
@@ -129,6 +139,7 @@ export class FakeStream extends FakeWay implements StreamTransport {
   /** From which address each connection was asked for. */
   readonly askedFrom: string[] = []
   state: 'closed' | 'connecting' | 'open' = 'closed'
+  owner: PortOwner = 'same'
   private handlers: StreamHandlers | undefined
 
   connect(from: string, handlers: StreamHandlers): void {
@@ -140,7 +151,11 @@ export class FakeStream extends FakeWay implements StreamTransport {
 
   send(message: Buffer): void {
     if (this.state !== 'open') throw new Error('sent by a connection that is not open')
-    this.sent.push(parseMessage(message))
+    this.note(parseMessage(message))
+  }
+
+  identify(tell: (owner: PortOwner) => void): void {
+    tell(this.owner)
   }
 
   close(): void {

@@ -1,0 +1,85 @@
+/** Is it Asterisk that has taken the connection? Any user of the machine may listen on a TCP port that Asterisk does not. */
+import { randomInt } from 'node:crypto'
+import type { EntityId } from '../../bridge/state.js'
+import { encodeState, eventPackages, proofEntry } from './body.js'
+import type { Clock } from './clock.js'
+import type { Health } from './foreign-entity-id.js'
+import { Publication, type PublicationPorts } from './publication.js'
+import type { PortOwner, StreamTransport } from './tcp-transport.js'
+
+export interface ConnectionProofPorts extends Omit<PublicationPorts, 'isPatient'> {
+  readonly clock: Clock
+  readonly stream: Pick<StreamTransport, 'identify'> | undefined
+  /** Under which a mailbox is sent there. */
+  readonly eid: () => EntityId | undefined
+  readonly health: Health
+}
+
+/** Asked no more often than this: an Asterisk that boots drops what comes. */
+const againMs = 2_000
+
+/**
+ * What is sent by the connection has to come back with Asterisk's credentials by its own way. A program that passes on what it
+ * gets would pass too, so the kernel is asked as well whether the port has the user who has Asterisk's UDP port.
+ */
+export class ConnectionProof {
+  private readonly nonces = new Set<number>()
+  private publication: Publication | undefined
+  private admit: () => void = () => undefined
+  private nextAtMs = 0
+
+  constructor(private readonly ports: ConnectionProofPorts) {}
+
+  /** The connection is answered; `admit` is called when it is Asterisk's. */
+  examine(admit: () => void): void {
+    const { clock, stream } = this.ports
+    if (clock.now() < this.nextAtMs) return
+    this.nextAtMs = clock.now() + againMs
+    this.admit = admit
+    stream?.identify((owner) => this.identified(owner))
+  }
+
+  /** That came back. */
+  returned(nonce: number): void {
+    if (!this.nonces.has(nonce)) return
+    this.ports.health('asterisk-tcp')
+    const { admit, publication } = this
+    this.nonces.clear()
+    publication?.remove(() => undefined)
+    admit()
+  }
+
+  /** The connection is over: the next may be another's. */
+  reset(): void {
+    this.nonces.clear()
+    this.publication = undefined
+    this.admit = () => undefined
+    this.nextAtMs = 0
+  }
+
+  private identified(owner: PortOwner): void {
+    const { health, eid } = this.ports
+    const complaint = complaints[owner]
+    const ownEid = eid()
+    if (complaint !== undefined) {
+      health('asterisk-tcp', `${complaint}: states go by UDP; ${remedy}`)
+    } else if (ownEid !== undefined) {
+      const nonce = randomInt(2 ** 30)
+      this.nonces.add(nonce)
+      // What an Asterisk that boots has dropped is not sent again by a connection, and nothing waits behind it.
+      this.publication = new Publication(eventPackages.message_waiting, this.ports)
+      this.publication.publish(
+        encodeState(ownEid, proofEntry('message_waiting', nonce)),
+        () => undefined,
+      )
+    }
+  }
+}
+
+const complaints: Readonly<Partial<Record<PortOwner, string>>> = {
+  another: "the TCP port of Asterisk belongs to another user's program",
+  unknown: 'the system does not tell whose the TCP port of Asterisk is',
+}
+
+const remedy =
+  'give Asterisk a TCP transport there (and see with ss -ltnp who has the port), or set asterisk.sip.transport to udp'
