@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { AsteriskCommand, Refused } from '../../bridge/commands.js'
 import type { AsteriskEvent, Failure } from '../../bridge/events.js'
 import { type EntityId, isName, type Kind } from '../../bridge/state.js'
+import { reviveOutflow } from '../../bridge/remedies.js'
 import { SipAgent } from './agent.js'
 import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
@@ -390,8 +391,8 @@ export class SipEdge {
     this.options.health(
       'asterisk-unproven',
       `whoever answers at ${bracketed(host)}:${port} has not shown Asterisk's password, and is given no states of other ` +
-        `members: is pjsip_hintbridge.conf included and loaded, its outbound auth asterisk.sip.asterisk_password? If so, ` +
-        `restart Asterisk, whose publications hang; where it does not run, another program has its port (ss -lunp)`,
+        `members: are the passwords on both sides the same? ${reviveOutflow}. Where Asterisk does not run, another program has ` +
+        `its port (ss -lunp)`,
     )
   }
 

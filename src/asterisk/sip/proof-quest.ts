@@ -12,6 +12,11 @@ export interface ProofQuestPorts {
 
 const firstWaitMs = 500
 const longestWaitMs = 10_000
+/**
+ * An Asterisk that goes by another EID by now publishes nothing under that one: then it is asked for all it has. Once, for where its
+ * queue does not move all that waits in its memory.
+ */
+const dumpTurn = 3
 
 /** Asks one thing at a time, ever more seldom while that does not help. */
 export class ProofQuest {
@@ -30,26 +35,25 @@ export class ProofQuest {
     this.ask(eid)
   }
 
-  /** It has been shown: the next time is the first again. */
+  /** It has been shown: the next time is the first again, but for the dump. */
   proven(): void {
     this.waitMs = firstWaitMs
+    this.turn = dumpTurn + 1 + (this.turn % 2)
   }
 
   ask(eid: EntityId): void {
     const { clock, publish } = this.ports
     if (this.isAsking || clock.now() < this.nextAtMs) return
     this.isAsking = true
-    const kind: Kind = this.turn++ % 2 === 0 ? 'message_waiting' : 'device_state'
-    publish(kind, this.bodyFor(kind, eid), () => {
+    const turn = this.turn++
+    const kind: Kind = turn % 2 === 0 ? 'message_waiting' : 'device_state'
+    publish(kind, turn === dumpTurn ? encodeRefresh(eid) : fenceOf(kind, eid), () => {
       this.isAsking = false
       this.nextAtMs = clock.now() + this.waitMs
       this.waitMs = Math.min(this.waitMs * 2, longestWaitMs)
     })
   }
-
-  /** An Asterisk that goes by another EID by now publishes nothing under that one: in the end it is asked for all it has. */
-  private bodyFor(kind: Kind, eid: EntityId): string {
-    const isPatient = this.waitMs < 4 * firstWaitMs
-    return isPatient ? encodeState(eid, proofEntry(kind, randomInt(2 ** 30))) : encodeRefresh(eid)
-  }
 }
+
+const fenceOf = (kind: Kind, eid: EntityId): string =>
+  encodeState(eid, proofEntry(kind, randomInt(2 ** 30)))
