@@ -1,7 +1,7 @@
 /** What the own Asterisk shows of a mailbox against the count that counts, and why they may differ. */
 import type { ExplainAnswer, Remark } from '../observe/api.js'
-import { askLocally, type LocalAnswer } from './explain-console.js'
-import { becauseOfLeftovers, becauseOfWaiting, judge, type LocalView } from './explain-verdict.js'
+import { askLocally, type LocalAnswer } from '../doctor/local-state.js'
+import { becauseOfLeftovers, becauseOfWaiting, judge, type LocalView } from '../doctor/verdict.js'
 
 /**
  * Asks the console whether a mailbox has new messages, by commands of one line; never throws. Source: Asterisk

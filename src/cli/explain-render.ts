@@ -1,5 +1,5 @@
 import type { ExplainAnswer, InjectionView, MemberView, Remark } from '../observe/api.js'
-import type { LocalView } from './explain-verdict.js'
+import type { LocalView } from '../doctor/verdict.js'
 import { toneOf, wordOfSum } from './states.js'
 import { paint, renderAdvice, renderTable, type TerminalStyle, type Tone } from './table.js'
 import { spellAge, spellDelay, spellTime } from './wording.js'

@@ -5,9 +5,9 @@ import { kinds, type Kind } from '../bridge/state.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { ExplainAnswer, OverviewAnswer } from '../observe/api.js'
-import { askLocally, type LocalAnswer } from './explain-console.js'
+import { askLocally, type LocalAnswer } from '../doctor/local-state.js'
 import { askAboutMailbox, judgeMailbox } from './explain-mailbox.js'
-import { judge } from './explain-verdict.js'
+import { judge } from '../doctor/verdict.js'
 import { type Explained, renderExplanation } from './explain-render.js'
 import {
   askBridge,

@@ -3,6 +3,7 @@ import { asteriskModulesCheck } from './checks/asterisk-modules.js'
 import { asteriskPublicationsCheck } from './checks/asterisk-publications.js'
 import { asteriskSecretsCheck } from './checks/asterisk-secrets.js'
 import { asteriskSipCheck } from './checks/asterisk-sip.js'
+import { asteriskStatesCheck } from './checks/asterisk-states.js'
 import { bridgeCheck } from './checks/bridge.js'
 import { clockCheck } from './checks/clock.js'
 import { entityIdCheck } from './checks/entity-id.js'
@@ -26,6 +27,7 @@ export const checks: readonly Check[] = [
   asteriskSecretsCheck,
   asteriskPublicationsCheck,
   asteriskSipCheck,
+  asteriskStatesCheck,
   mailboxesCheck,
   dnsCheck,
   loginCheck,

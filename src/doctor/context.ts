@@ -18,10 +18,12 @@ export type Login =
 /** What checks ask; each answer is got once, when the first check wants it. */
 export interface DoctorContext {
   readonly config: Config
-  /** Output of a command on Asterisk's console; throws `ConsoleUnusable`. */
-  console(command: string): Promise<string>
+  /** Output of a command on Asterisk's console, run once unless it is wanted `anew`; throws `ConsoleUnusable`. */
+  console(command: string, when?: 'anew'): Promise<string>
   /** What the running bridge says of itself; `undefined` where none runs, `Unchecked` where it cannot be asked. */
   overview(): Promise<OverviewAnswer | undefined>
+  /** What the running bridge answers there; `undefined` where none runs, `Unchecked` where it cannot be asked. */
+  ask<Answer>(path: string): Promise<Answer | undefined>
   /** The configured or learnt entity ID of Asterisk. */
   eid(): EntityId | undefined
   /** One for each service of the list. */
@@ -44,8 +46,9 @@ export class Surroundings implements DoctorContext {
   constructor(readonly config: Config) {}
 
   /** One question finds out whether there is a console at all: one that hangs is waited for once. */
-  async console(command: string): Promise<string> {
+  async console(command: string, when?: 'anew'): Promise<string> {
     await this.#output('core show version')
+    if (when === 'anew') this.#outputs.delete(command)
     return this.#output(command)
   }
 
@@ -58,8 +61,12 @@ export class Surroundings implements DoctorContext {
   }
 
   overview(): Promise<OverviewAnswer | undefined> {
-    this.#overview ??= askOverview(this.config.controlSocket)
+    this.#overview ??= this.ask<OverviewAnswer>('/api/overview')
     return this.#overview
+  }
+
+  ask<Answer>(path: string): Promise<Answer | undefined> {
+    return askBridge<Answer>(this.config.controlSocket, path)
   }
 
   eid(): EntityId | undefined {
@@ -127,10 +134,10 @@ export async function overviewIfAny(context: DoctorContext): Promise<OverviewAns
   }
 }
 
-async function askOverview(controlSocket: string): Promise<OverviewAnswer | undefined> {
+async function askBridge<Answer>(controlSocket: string, path: string): Promise<Answer | undefined> {
   let answer
   try {
-    answer = await askControl(controlSocket, 'GET', '/api/overview')
+    answer = await askControl(controlSocket, 'GET', path)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new Unchecked(reason, 'run this as root or as the user of the bridge')
@@ -142,5 +149,5 @@ async function askOverview(controlSocket: string): Promise<OverviewAnswer | unde
       'restart it: it is of another version',
     )
   }
-  return answer.body as OverviewAnswer
+  return answer.body as Answer
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DeviceState } from '../../src/bridge/state.js'
-import { judge } from '../../src/cli/explain-verdict.js'
+import { judge } from '../../src/doctor/verdict.js'
 import { type Explained, renderExplanation } from '../../src/cli/explain-render.js'
 import { renderMembers } from '../../src/cli/members.js'
 import { renderStates } from '../../src/cli/states.js'

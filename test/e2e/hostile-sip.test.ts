@@ -235,6 +235,10 @@ describe('hostile SIP on the loopback', () => {
     await once(server, 'listening')
     const attacker = await attack(sip.listen, port)
     const connected = once(server, 'connection')
+    // Without the password nobody is asked for a connection.
+    const asA = busy({ eid: eidA, device: 'Custom:usurped' })
+    const right = { user: sip.resource, password }
+    expect((await attacker.publish(asA, right)).status).toBe(200)
     const challenge = await attacker.publish(busy({ eid: eidB }))
     expect(challenge.status).toBe(401)
     const [connection] = (await connected) as [Connection]

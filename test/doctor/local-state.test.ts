@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { askLocally, type LocalAnswer } from '../../src/cli/explain-console.js'
+import { askLocally, type LocalAnswer } from '../../src/doctor/local-state.js'
 
 /** As Asterisk 22.10 writes them. */
 const endpoint = (state: string): string => `

@@ -2,7 +2,7 @@
 import type { DeviceState } from '../bridge/state.js'
 import { sumStates } from '../bridge/sum.js'
 import type { ExplainAnswer, Remark } from '../observe/api.js'
-import type { LocalAnswer } from './explain-console.js'
+import type { LocalAnswer } from './local-state.js'
 
 export interface LocalView extends Omit<LocalAnswer, 'alternative'> {
   /** Does it answer what the parts add up to? Missing where that cannot be said. */

@@ -65,11 +65,29 @@ const shown: Readonly<Record<string, LocalAnswer>> = {
 
 /** A hint of the device alone, wherever it stands in the dialplan. */
 async function askHint(device: string, run: Run): Promise<LocalAnswer | undefined> {
-  const output = await run('core show hints')
-  for (const [, name, word = ''] of output.matchAll(/: (\S+) +State:(\S+) +Presence:/g)) {
-    if (name === device) return shown[word]
+  return shownByHints(await run('core show hints')).get(device)
+}
+
+/** What `core show hints` shows of each device that has a hint of its own. */
+export function shownByHints(output: string): Map<string, LocalAnswer> {
+  const found = new Map<string, LocalAnswer>()
+  for (const [, device = '', word = ''] of output.matchAll(/: (\S+) +State:(\S+) +Presence:/g)) {
+    const answer = shown[word]
+    if (answer && !device.includes('&')) found.set(device, answer)
   }
-  return undefined
+  return found
+}
+
+/** What `pjsip show endpoints` shows of each endpoint's device. */
+export function shownByEndpoints(output: string): Map<string, LocalAnswer> {
+  const found = new Map<string, LocalAnswer>()
+  for (const [, name = '', words = ''] of output.matchAll(
+    /^ Endpoint: {2}([^/<\s]+)\S* {2,}(\S.*?)\s+\d+ of \S+\s*$/gm,
+  )) {
+    const state = spoken[words]
+    if (state) found.set(`PJSIP/${name}`, { state })
+  }
+  return found
 }
 
 /**
