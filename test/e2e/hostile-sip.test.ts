@@ -32,10 +32,12 @@ interface Answer {
   readonly text: string
 }
 
+/** Over all of them: who uses a Call-ID again is taken to repeat what was said under it. */
+let calls = 0
+
 /** A SIP user agent of few words: PUBLISH, with or without credentials, and the final answer. */
 class Attacker {
   #sequence = 0
-  #calls = 0
 
   private constructor(
     private readonly socket: Socket,
@@ -57,7 +59,7 @@ class Attacker {
 
   /** Answers a challenge once, if there are credentials; resolves with the final answer. */
   async publish(body: string, credentials?: { user: string; password: string }): Promise<Answer> {
-    const callId = `attack-${process.pid}-${this.target}-${(this.#calls += 1)}`
+    const callId = `attack-${process.pid}-${this.target}-${(calls += 1)}`
     const from = credentials?.user ?? this.resource
     const first = await this.#send(callId, from, body)
     if (first.status !== 401 || !credentials) return first
