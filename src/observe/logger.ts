@@ -56,7 +56,7 @@ export function createLog({ level, destination, storm }: LogOptions): Log {
         },
       },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination ?? standardOutput(),
   )
   return {
     logger,
@@ -65,6 +65,15 @@ export function createLog({ level, destination, storm }: LogOptions): Log {
     },
     flush: () => gate.flush(),
   }
+}
+
+/** What a full disk, or a reader that has gone, does not take is kept to this and then dropped: the log must not end the bridge. */
+const mostUnwritten = 1_048_576
+
+function standardOutput(): DestinationStream {
+  const output = pino.destination({ fd: 1, sync: true, maxLength: mostUnwritten })
+  output.on('error', () => undefined)
+  return output
 }
 
 const repeatedMessage = 'a line was repeated and not printed each time'

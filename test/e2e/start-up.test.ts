@@ -117,6 +117,16 @@ function isHeard(pid: number): boolean {
   return status.includes('node') && mask % 2n === 1n
 }
 
+test('a log on a full disk holds nothing up and ends nothing', async () => {
+  const at = await place('log')
+  const toFullDisk = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
+  const running = bridge(at, [], toFullDisk)
+  await awaitHttp(running, at)
+  running.signal('SIGHUP')
+  expect(await problemsOf(at)).toHaveProperty('asterisk')
+  expect(await running.stop()).toEqual({ code: 0, signal: null })
+})
+
 describe('a file that is none', () => {
   const obstacles: [string, RegExp, (path: string) => void][] = [
     ['a FIFO', /it is a FIFO, no plain file/, (path) => execFileSync('mkfifo', [path])],
