@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Socket as Connection } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { startCluster, type Cluster } from '../../lab/cluster.js'
-import type { Member } from '../../lab/member.js'
-import { startProsody } from '../../lab/prosody.js'
+import { startCluster, type Cluster } from '../../../lab/cluster.js'
+import type { Member } from '../../../lab/member.js'
+import { startProsody } from '../../../lab/prosody.js'
 
 const eidA = '02:00:00:00:00:0a'
 const eidB = '02:00:00:00:00:0b'
@@ -130,7 +130,7 @@ describe('hostile SIP on the loopback', () => {
 
   beforeAll(async () => {
     cluster = await startCluster({
-      label: 'hostile-sip',
+      label: 'loopback-sip',
       startServer: startProsody,
       members: {
         a: { phones: [phone], settings: { 'asterisk.sip.transport': 'tcp' } },
