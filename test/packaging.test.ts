@@ -39,6 +39,7 @@ function copyPackage(folder: string): string {
     'docs',
     'contrib',
     'CHANGELOG.md',
+    'SECURITY.md',
     'LICENSE',
   ]
   for (const part of parts) cpSync(join(root, part), join(copy, part), { recursive: true })
@@ -97,7 +98,9 @@ describe('the package', () => {
         'dist/observe/page/page.css',
         'docs/hintbridge.example.yaml',
         'contrib/systemd/hintbridge.service',
+        'docs/security.md',
         'CHANGELOG.md',
+        'SECURITY.md',
         'LICENSE',
         'package.json',
       ]),
