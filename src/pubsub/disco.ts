@@ -29,16 +29,18 @@ export async function discoInfo(iq: IqSender, jid: string, timeoutMs: number): P
 }
 
 /**
- * Asks what belongs to an entity (XEP-0030 §4.1): a server's services, a pubsub service's nodes. COMPAT ejabberd: not
- * more than 100 nodes.
+ * Asks what belongs to an entity (XEP-0030 §4.1): a server's services, a pubsub service's nodes, or, with a `node`, its items,
+ * whose `name` is their id (XEP-0060 §5.5). COMPAT ejabberd: not more than 100 nodes.
  */
 export async function discoItems(
   iq: IqSender,
   jid: string,
   timeoutMs: number,
+  node?: string,
 ): Promise<DiscoItem[]> {
   const namespace = 'http://jabber.org/protocol/disco#items'
-  const answer = await iq.request(jid, 'get', xml('query', { xmlns: namespace }), timeoutMs)
+  const query = xml('query', { xmlns: namespace, ...(node !== undefined && { node }) })
+  const answer = await iq.request(jid, 'get', query, timeoutMs)
   const found = answer.getChild('query', namespace)?.getChildren('item') ?? []
   return found.flatMap(({ attrs: { jid: itemJid, node, name } }) =>
     itemJid === undefined

@@ -1,10 +1,15 @@
 import xml, { type Element } from '@xmpp/xml'
+import { AnswerTooBig } from '../xmpp/errors.js'
+import { discoItems } from './disco.js'
 import { pubsubNamespace, requestPubsub, type PubsubService } from './service.js'
 
 const rsmNamespace = 'http://jabber.org/protocol/rsm'
 
 /** Items asked for at a time, so that an answer stays well below the stanza limits of federation. */
 const pageSize = 200
+
+/** Items asked for by their ids at a time. */
+const fewIds = 64
 
 /** At most this many items are taken from a node, whatever its service says. */
 const mostItems = 20_000
@@ -49,6 +54,54 @@ export async function items(
     after = page.length === 0 || ids.length > 0 ? undefined : nextPage(pubsub, found.length, after)
   } while (after !== undefined && found.length < mostItems)
   return found.slice(0, mostItems)
+}
+
+/**
+ * Reads the items of a node to which anybody may publish: where the answer is too big it reads them in smaller parts, and tells the
+ * ids of those that are too big alone. Else one account could keep all others from reading the rest.
+ */
+export async function itemsOfAll(
+  service: PubsubService,
+  node: string,
+  onTooBig: (id: string) => void,
+): Promise<Item[]> {
+  try {
+    return await items(service, node)
+  } catch (error) {
+    if (!(error instanceof AnswerTooBig)) throw error
+  }
+  const { iq, service: jid, timeoutMs } = service
+  const listed = await discoItems(iq, jid, timeoutMs, node)
+  const ids = listed.flatMap(({ name }) => name ?? []).slice(0, mostItems)
+  const found: Item[] = []
+  for (let at = 0; at < ids.length; at += fewIds) {
+    found.push(...(await itemsInParts(service, node, ids.slice(at, at + fewIds), onTooBig)))
+  }
+  return found
+}
+
+/** Those with these ids, in halves where the answer is too big. */
+async function itemsInParts(
+  service: PubsubService,
+  node: string,
+  ids: readonly string[],
+  onTooBig: (id: string) => void,
+): Promise<Item[]> {
+  try {
+    return await items(service, node, ids)
+  } catch (error) {
+    if (!(error instanceof AnswerTooBig)) throw error
+  }
+  const [only = ''] = ids
+  if (ids.length === 1) {
+    onTooBig(only)
+    return []
+  }
+  const half = Math.ceil(ids.length / 2)
+  return [
+    ...(await itemsInParts(service, node, ids.slice(0, half), onTooBig)),
+    ...(await itemsInParts(service, node, ids.slice(half), onTooBig)),
+  ]
 }
 
 function encodePaging(after: string | undefined): Element {

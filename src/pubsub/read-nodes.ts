@@ -3,7 +3,7 @@ import type { MemberItem } from '../bridge/messages.js'
 import type { EntityId, Kind, StateEntry } from '../bridge/state.js'
 import { codecs } from '../nodes/registry.js'
 import { bareJid } from '../xmpp/jid.js'
-import { items } from './items.js'
+import { items, itemsOfAll } from './items.js'
 import type { Refusals } from './refusals.js'
 import type { PubsubService } from './service.js'
 
@@ -13,7 +13,9 @@ export async function readMembers(
   node: string,
   refusals: Refusals,
 ): Promise<MemberItem[]> {
-  const found = await items(service, node)
+  const found = await itemsOfAll(service, node, (id) =>
+    refusals.refuse('members', 'size', id, `the item '${id}' in ${node} is too big to be read`),
+  )
   return found.flatMap(({ id, publisher, payload }) => {
     const source = { id, ...(publisher === undefined ? {} : { publisher }) }
     const member = refusals.decode(publisher ?? id, () => codecs.members.decode(payload, source))

@@ -40,7 +40,7 @@ export class Refusals {
 
   refuse(
     kind: string,
-    reason: DecodeReason | 'service' | 'publisher',
+    reason: DecodeReason | 'service' | 'publisher' | 'size',
     peer: string,
     message: string,
   ): void {
