@@ -4,13 +4,13 @@ import xml from '@xmpp/xml'
 import { createNode } from '../../src/pubsub/create-node.js'
 import { dropNode } from '../../src/pubsub/drop-node.js'
 import { parseEvent } from '../../src/pubsub/event.js'
-import { items } from '../../src/pubsub/items.js'
+import { items, itemsOfAll } from '../../src/pubsub/items.js'
 import { makeNode, NodeMisconfigured } from '../../src/pubsub/make-node.js'
 import { publish } from '../../src/pubsub/publish.js'
 import { retract } from '../../src/pubsub/retract.js'
 import { subscribe } from '../../src/pubsub/subscribe.js'
 import { subscriptions } from '../../src/pubsub/subscriptions.js'
-import { RequestTimeout } from '../../src/xmpp/errors.js'
+import { AnswerTooBig, RequestTimeout } from '../../src/xmpp/errors.js'
 import { disconnect, FakeService, pubsubText, refuse } from './fake-service.js'
 
 const pubsubXmlns = 'xmlns="http://jabber.org/protocol/pubsub"'
@@ -80,6 +80,33 @@ describe('items', () => {
     expect(await items(fake.pubsub, 'n')).toHaveLength(2)
     fake.answer = () => ''
     expect(await items(fake.pubsub, 'n')).toEqual([])
+  })
+})
+
+describe('items of a node to which anybody may publish', () => {
+  const ids = Array.from({ length: 150 }, (_, index) => `i${index}`)
+  const disco = 'http://jabber.org/protocol/disco#items'
+
+  it('that are too big together are read in parts, without those that are too big alone', async () => {
+    const fake = new FakeService()
+    fake.answer = ({ text }) => {
+      if (text.includes(disco)) {
+        const listed = ids.map((id) => `<item jid='pubsub.example.org' name='${id}'/>`)
+        return `<query xmlns='${disco}' node='n'>${listed.join('')}</query>`
+      }
+      const wanted = [...text.matchAll(/<item id="(\w+)"/g)].map(([, id = '']) => id)
+      if (wanted.length === 0 || wanted.includes('i70') || wanted.includes('i71')) {
+        throw new AnswerTooBig('pubsub.example.org', 'more than 32 elements within each other')
+      }
+      return pubsubText(
+        `<items node='n'>${wanted.map((id) => `<item id='${id}'/>`).join('')}</items>`,
+      )
+    }
+    const tooBig: string[] = []
+    const found = await itemsOfAll(fake.pubsub, 'n', (id) => tooBig.push(id))
+    expect(tooBig).toEqual(['i70', 'i71'])
+    expect(found.map(({ id }) => id)).toEqual(ids.filter((id) => !tooBig.includes(id)))
+    expect(fake.asked.length).toBeLessThan(20)
   })
 })
 
