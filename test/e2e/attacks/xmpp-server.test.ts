@@ -46,6 +46,7 @@ class Bridge {
     private readonly server: Server,
     private readonly httpPort: number,
     private readonly logFile: string,
+    readonly stateDir: string,
   ) {}
 
   static async start(name: string, fake: FakeServer, settings: object): Promise<Bridge> {
@@ -70,7 +71,7 @@ class Bridge {
       running.answersTcp(httpPort),
     )
     await server.start()
-    return new Bridge(server, httpPort, logFile)
+    return new Bridge(server, httpPort, logFile, join(folder, 'state'))
   }
 
   /** Has it try again at once. */
@@ -237,6 +238,11 @@ describe('a server that sends without end', () => {
       hasStood = true
       const peer = await (await fake.accept()).login()
       await weather(bridge, peer, row)
+    })
+
+    it('is remembered over a restart with what it offered', () => {
+      const mechanisms = new Mechanisms(bridge.stateDir)
+      expect(mechanisms.recall(`example.org ${fake.uri} plain`)).toBe('PLAIN')
     })
   })
 })
