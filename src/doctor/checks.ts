@@ -14,6 +14,8 @@ import { nodesCheck } from './checks/nodes.js'
 import { portsCheck } from './checks/ports.js'
 import { pubsubServiceCheck } from './checks/pubsub-service.js'
 import { rateCheck } from './checks/rate.js'
+import { readersCheck } from './checks/readers.js'
+import { registrationCheck } from './checks/registration.js'
 import type { Check } from './check.js'
 
 /** All that `doctor` looks at once the configuration can be used, from Asterisk outwards. */
@@ -35,6 +37,8 @@ export const checks: readonly Check[] = [
   clockCheck,
   pubsubServiceCheck,
   membersCheck,
+  readersCheck,
+  registrationCheck,
   nodesCheck,
   rateCheck,
 ]

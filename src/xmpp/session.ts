@@ -71,6 +71,11 @@ export class XmppSession extends EventEmitter<{ message: [Element]; ended: [Stre
     return this.#stream.certificate
   }
 
+  /** The server lets anybody register an account (XEP-0077). */
+  get offersRegistration(): boolean {
+    return this.#stream.offersRegistration
+  }
+
   /** Sends an IQ and gives the result stanza; throws `StanzaError`, `RequestTimeout` or `Disconnected`. */
   request(to: string, type: 'get' | 'set', payload: Element, timeoutMs: number): Promise<Element> {
     return this.#stream.request(to, type, payload, timeoutMs)

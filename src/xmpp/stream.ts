@@ -14,6 +14,8 @@ import { authenticate, type SaslPolicy } from './sasl/authenticate.js'
 import type { ServiceUri } from './service-uri.js'
 import { startTls, tlsOptions, type TlsPolicy } from './tls.js'
 
+/** Of XEP-0077 §6. */
+const registerFeature = 'http://jabber.org/features/iq-register'
 const streamsNamespace = 'http://etherx.jabber.org/streams'
 
 /** How long the server may take to close its side after we closed ours, in ms. */
@@ -46,6 +48,8 @@ export class XmppStream {
   private readonly client: StreamClient
   private readonly domain: string
   private readonly requests = new PendingRequests()
+  /** Anybody may register an account there (XEP-0077). */
+  offersRegistration = false
   private watchdog: NodeJS.Timeout | undefined
   private boundJid: string | undefined
   private failure: StreamFailure | undefined
@@ -158,6 +162,7 @@ export class XmppStream {
     const { client, options } = this
     const parts = middleware({ entity: client })
     const features = streamFeatures({ middleware: parts })
+    this.noteRegistration(parts)
     this.demandTls(parts)
     startTls(features, options.tls, this.domain)
     authenticate(features, {
@@ -171,6 +176,16 @@ export class XmppStream {
       options.resource,
     )
     options.handlers(iqCallee({ entity: client, middleware: parts }))
+  }
+
+  /** What it says before anybody has logged in; over TLS, as servers show more there. */
+  private noteRegistration(parts: Middleware): void {
+    parts.use(({ stanza }, next) => {
+      if (stanza.is('features', streamsNamespace)) {
+        this.offersRegistration ||= stanza.getChild('register', registerFeature) !== undefined
+      }
+      return next()
+    })
   }
 
   /** Before anything else is negotiated, so that no password is said in clear text. */

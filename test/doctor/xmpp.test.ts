@@ -8,6 +8,8 @@ import { type BridgeView, judgeMembers } from '../../src/doctor/checks/members.j
 import { judgeRefusal, judgeTrial } from '../../src/doctor/checks/nodes.js'
 import { judgePubsub } from '../../src/doctor/checks/pubsub-service.js'
 import { judgeRate } from '../../src/doctor/checks/rate.js'
+import { judgeReaders } from '../../src/doctor/checks/readers.js'
+import { judgeRegistration } from '../../src/doctor/checks/registration.js'
 import type { Login } from '../../src/doctor/context.js'
 import type { Finding } from '../../src/doctor/finding.js'
 import type { OverviewAnswer } from '../../src/observe/api.js'
@@ -351,5 +353,60 @@ describe('a running bridge', () => {
 
   it('that is none is a warning', () => {
     expect(judgeBridge(undefined)).toMatchObject([{ severity: 'warning' }])
+  })
+})
+
+describe('who can read the own nodes', () => {
+  const config = {
+    isTrusted: compileTrust(['pbx-*@example.org']),
+    inspectors: ['ops@example.org'],
+    xmpp: { jid: 'pbx-a@example.org' },
+  }
+  const closed = {
+    node: 'asterisk/02:00:00:00:00:0a/feed',
+    accessModel: 'whitelist',
+    affiliations: [
+      { jid: 'pbx-a@example.org', affiliation: 'owner' },
+      { jid: 'pbx-b@example.org', affiliation: 'member' },
+      { jid: 'ops@example.org', affiliation: 'member' },
+      { jid: 'eve@example.org', affiliation: 'outcast' },
+    ],
+    subscribers: ['pbx-b@example.org/02:00:00:00:00:0b', 'ops@example.org/laptop'],
+  }
+
+  it('are members and inspectors, and that is well', () => {
+    expect(severities(judgeReaders([closed], config))).toEqual(['ok'])
+  })
+
+  it('is everybody where a node is open, and what to do is said', () => {
+    const [finding] = judgeReaders([{ ...closed, accessModel: 'open' }], config)
+    expect(finding).toMatchObject({ severity: 'warning', check: 'readers' })
+    expect(finding?.text).toContain('every account that reaches the server reads asterisk/')
+    expect(finding?.remedy).toContain('upgrade the bridge')
+  })
+
+  it('is a stranger that is named, or subscribed', () => {
+    const named = [{ jid: 'eve@example.org', affiliation: 'member' }]
+    for (const access of [
+      { ...closed, affiliations: named },
+      { ...closed, subscribers: ['eve@example.org/x'] },
+    ]) {
+      const found = judgeReaders([access], config)
+      expect(found.map(({ text }) => text)).toEqual([
+        'eve@example.org can read who is on the phone here, and is neither trusted nor an inspector',
+      ])
+    }
+  })
+})
+
+describe('a server that lets anybody register', () => {
+  it.each([
+    [false, ['pbx-*@example.org'], 'ok'],
+    [true, ['pbx-*@example.org'], 'broken'],
+    [true, ['pbx-a@example.org', 'pbx-*@*.org'], 'broken'],
+    [true, ['pbx-a@example.org'], 'warning'],
+    [true, ['pbx-*@elsewhere.org'], 'ok'],
+  ] as const)('(%s) with trust %j is %s', (isOpen, trust, severity) => {
+    expect(judgeRegistration(isOpen, trust, 'example.org').severity).toBe(severity)
   })
 })
