@@ -181,6 +181,7 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
       mod_disco: {},
       mod_http_api: {},
       mod_ping: {},
+      ...(options.isRegistrationOpen === true && { mod_register: { ip_access: 'all' } }),
       mod_roster: {},
       mod_time: {},
       mod_pubsub: {

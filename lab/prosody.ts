@@ -102,7 +102,8 @@ c2s_ports = { ${setting.port} }
 c2s_direct_tls_ports = { ${setting.directTlsPort} }
 c2s_require_encryption = true
 authentication = "internal_hashed"
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq", "bridge_rate"${typeof options.rate === 'number' ? ', "limits"' : ''} }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "time", "presence", "message", "iq", "bridge_rate"${typeof options.rate === 'number' ? ', "limits"' : ''}${options.isRegistrationOpen === true ? ', "register"' : ''} }
+allow_registration = ${String(options.isRegistrationOpen ?? false)}
 modules_disabled = { "s2s" }
 ${rateSettings(options.rate, admins)}
 ssl = { certificate = ${lua(certificate.certFile)}, key = ${lua(certificate.keyFile)} }

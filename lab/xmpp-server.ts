@@ -44,6 +44,8 @@ export interface XmppServerOptions {
    * for the accounts, as shipped, and no limit for guests.
    */
   readonly rate?: number | 'none'
+  /** Anybody may register an account (XEP-0077). */
+  readonly isRegistrationOpen?: boolean
   /** Instead of one that the CA issues for the domain. */
   readonly certificate?: Certificate
   /** The server's configuration, in place of the lab's; the options above then have no effect on it. */

@@ -37,7 +37,7 @@ export const nodesCommand: CommandModule<object, NodesArguments> = {
       .example('$0 nodes members', 'who is in the list of members')
       .example('$0 nodes 02:00:00:00:00:0a/device_state --raw', 'the XML of one')
       .epilogue(
-        "Asks the XMPP server, with the bridge's account and beside the bridge. Only its owners may read a node's configuration and affiliations. What is in a feed is not kept. Only the services of members that trust names are asked.",
+        "Asks the XMPP server, with the bridge's account and beside the bridge. Only its owners may read a node's configuration and affiliations, and only members what is in it. What is in a feed is not kept. Only the services of members that trust names are asked.",
       ),
   handler: async ({ config: file, node, raw, json }) => {
     const { config } = loadConfig(file)

@@ -1,10 +1,11 @@
 /** `doctor` and `nodes` on real servers: right where all is well, safe on a live cluster, useful where no bridge runs. */
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { accountOf, startCluster, type Cluster } from '../../lab/cluster.js'
+import { accountOf, createCluster, startCluster, type Cluster } from '../../lab/cluster.js'
 import { changeSettings, hintbridge, type Member } from '../../lab/member.js'
 import { Onlooker } from '../../lab/onlooker.js'
 import { xmppServers } from '../../lab/xmpp-servers.js'
+import { createNode } from '../../src/pubsub/create-node.js'
 import { discoItems } from '../../src/pubsub/disco.js'
 import { diagnose, runHintbridge } from './doctor-process.js'
 
@@ -46,7 +47,7 @@ describe.each(xmppServers)('$kind', ({ start }) => {
       ...['configuration', 'bridge', 'asterisk-modules', 'entity-id', 'asterisk-endpoint'],
       ...['asterisk-publications', 'asterisk-sip', 'mailboxes', 'login', 'certificate'],
       'clock',
-      ...['pubsub-service', 'members', 'nodes', 'rate'],
+      ...['pubsub-service', 'members', 'readers', 'registration', 'nodes', 'rate'],
     ]) {
       expect(sure).toContain(check)
     }
@@ -204,5 +205,58 @@ describe.each(xmppServers)('$kind', ({ start }) => {
     )
     const raw = await hintbridge(['nodes', node, '--raw', '--config', a.configFile])
     expect(raw).toMatch(/<item [^>]*id=["']Custom:night["']/)
+  })
+})
+
+describe.each(xmppServers)('$kind that lets anybody register', ({ start }) => {
+  let cluster: Cluster
+
+  beforeAll(async () => {
+    cluster = await createCluster({
+      label: 'doctor-registration',
+      startServer: start,
+      server: { isRegistrationOpen: true },
+      members: { a: {} },
+    })
+  })
+
+  afterAll(() => cluster.stop())
+
+  test('is named where trust matches any number of accounts there, and where it names them too', async () => {
+    const { configFile } = cluster.member('a')
+    const registration = async (): Promise<string | undefined> => {
+      const { findings } = await diagnose(configFile)
+      return findings.find(({ check }) => check === 'registration')?.severity
+    }
+    expect(await registration()).toBe('broken')
+    changeSettings(configFile, { trust: ['pbx-a@example.org'] })
+    expect(await registration()).toBe('warning')
+  })
+})
+
+describe.each(xmppServers)('$kind with nodes of an older bridge', ({ start }) => {
+  let cluster: Cluster
+
+  beforeAll(async () => {
+    cluster = await createCluster({
+      label: 'doctor-open',
+      startServer: start,
+      members: { a: { settings: { 'asterisk.eid': '02:00:00:00:00:0a' } } },
+    })
+  })
+
+  afterAll(() => cluster.stop())
+
+  test('are said to be open to everybody', async () => {
+    const owner = await Onlooker.connect(cluster.server, accountOf('a'))
+    for (const name of ['feed', 'device_state', 'message_waiting']) {
+      await createNode(owner.pubsub, `asterisk/02:00:00:00:00:0a/${name}`, {
+        'pubsub#access_model': 'open',
+      })
+    }
+    await owner.stop()
+    const { bad } = await diagnose(cluster.member('a').configFile)
+    const said = bad.filter(({ check }) => check === 'readers')
+    expect(said.map(({ severity }) => severity)).toEqual(['warning', 'warning', 'warning'])
   })
 })
