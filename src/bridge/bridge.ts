@@ -14,7 +14,7 @@ import { Inspection } from './inspection.js'
 import { tellChange } from './inspection-change.js'
 import { LocalStates } from './local-states.js'
 import { Members } from './members.js'
-import type { MemberItem, Status } from './messages.js'
+import type { Status } from './messages.js'
 import { type Overview, memberOverview } from './overview.js'
 import { PeerRequests } from './peer-requests.js'
 import { SnapshotServer } from './snapshot-server.js'
@@ -50,7 +50,8 @@ export class Bridge {
   readonly #members: Members
   readonly #standing: Standing
   readonly #departure: Departure
-  readonly #inspection: Inspection
+  /** States origin by origin, for whoever asks. */
+  readonly inspection: Inspection
   readonly #requests: PeerRequests
   #isAsteriskFound = false
 
@@ -113,7 +114,7 @@ export class Bridge {
       onNodesLost: () => this.#window.close(),
       onNodesMade: (made) => this.#members.readers.nodesMade(made),
     })
-    this.#inspection = new Inspection(context, {
+    this.inspection = new Inspection(context, {
       local: this.#local,
       injection: this.#injection,
       budget: this.#budget,
@@ -191,11 +192,6 @@ export class Bridge {
     return this.#members.rivals.isClear ? this.#members.forgetting.itemIdOf(member) : undefined
   }
 
-  /** States origin by origin, for whoever asks. */
-  get inspection(): Inspection {
-    return this.#inspection
-  }
-
   /** Begins or ends to tell changes as they pass, by `changed`. */
   watch(isWatched: boolean): void {
     this.#context.isWatched = isWatched
@@ -251,7 +247,8 @@ export class Bridge {
       case 'MembersUnread':
         return this.#standing.membersUnread(event.failure)
       case 'MemberItemReceived':
-        return this.#memberItemReceived(event.item)
+        this.#standing.itemReceived(event.item)
+        return this.#members.consider(event.item)
       case 'NodeDisturbed':
         return this.#nodeDisturbed(event)
       case 'Subscribed':
@@ -395,11 +392,6 @@ export class Bridge {
     this.#snapshot.reset()
     this.#window.close()
     this.#members.streamDown()
-  }
-
-  #memberItemReceived(item: MemberItem): void {
-    if (item.id === this.#context.settings.jid) this.#standing.ownItemReceived(item)
-    else this.#members.consider(item)
   }
 
   /** The nodes of an incumbent that has left are now free to be the own ones. */

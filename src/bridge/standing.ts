@@ -200,8 +200,9 @@ export class Standing {
     this.outlets.onProgress()
   }
 
-  /** The own member item was pushed: another may have written over it. */
-  ownItemReceived(item: MemberItem): void {
+  /** A member item was pushed: another may have written over the own one. */
+  itemReceived(item: MemberItem): void {
+    if (item.id !== this.context.settings.jid) return
     if (this.#isAcknowledged && !this.#isOurs(item)) this.readMembersSoon()
   }
 
