@@ -292,15 +292,11 @@ describe.each(servers)('$kind', ({ start, exposePublisher, isOwnerOfAll }) => {
   })
 
   test('a member can set nothing in the name of another', async () => {
-    const next = await nextOf(a)
-    // Where publishers are hidden, only the epoch tells.
-    const forged = parse(batch(exposePublisher ? next : { ...next, epoch: stranger }))
+    const forged = parse(batch(await nextOf(a)))
     const answer = await condition(publish(insider.pubsub, feedNode(root, eidA), 'hostile', forged))
-    expect(answer).toBe(isOwnerOfAll ? 'taken' : 'forbidden')
+    // On Prosody too, though it is an administrator of the component: what A has admitted it to counts for more.
+    expect(answer).toBe('forbidden')
     await expectUnharmed()
-    expect(await refused(b, 'feed', 'another publisher')).toBe(
-      isOwnerOfAll && exposePublisher ? 1 : 0,
-    )
   })
 
   test('malformed member items are dropped and counted', async () => {
