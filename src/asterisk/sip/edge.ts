@@ -5,10 +5,9 @@ import type { AsteriskEvent, Failure } from '../../bridge/events.js'
 import { type EntityId, isName, type Kind } from '../../bridge/state.js'
 import { reviveOutflow } from '../../bridge/remedies.js'
 import { SipAgent } from './agent.js'
-import { encodeRefresh, encodeState, eventPackages, fenceEntry } from './body.js'
+import { encodeRefresh, encodeState, fenceEntry } from './body.js'
 import { systemClock, type Clock } from './clock.js'
 import { ConnectionProof } from './connection-proof.js'
-import type { Challenge } from './digest.js'
 import { EntityIdQuest } from './entity-id-quest.js'
 import { ForeignEntityId, type Health } from './foreign-entity-id.js'
 import { Identity } from './identity.js'
@@ -16,23 +15,11 @@ import { Inbound, type Count, type EdgeLog } from './inbound.js'
 import { Liveness } from './liveness.js'
 import { bracketed, type HostPort, type SipResponse } from './message.js'
 import { OwnUri } from './own-uri.js'
-import {
-  Publication,
-  type OnPublished,
-  type OutgoingRequest,
-  type PublicationPorts,
-} from './publication.js'
+import type { OutgoingRequest } from './publication.js'
+import { Publications, type SipSecrets } from './publications.js'
 import { ProofQuest } from './proof-quest.js'
-import { tellRefusal } from './refusals.js'
 import type { StreamTransport } from './tcp-transport.js'
 import { isLoopback, UdpTransport, type Transport } from './transport.js'
-
-export interface SipSecrets {
-  /** What Asterisk shows the bridge, in which realm. */
-  readonly toBridge: { readonly realm: string; readonly password: string }
-  /** What the bridge shows Asterisk: in that realm only, or, without one, in any but the bridge's own. */
-  readonly toAsterisk: { readonly realm?: string; readonly password: string }
-}
 
 export interface SipEdgeOptions {
   /** Where Asterisk listens, and sends from. */
@@ -83,9 +70,6 @@ const defaultLanes = 32
  */
 const pingsToTend = 10
 
-/** Un-publishing may take this long at a stop. */
-const farewellMs = 1_000
-
 /** A SIP user agent beside one Asterisk: the port that the bridge's Asterisk commands and events go through. */
 export class SipEdge {
   readonly lanes: number
@@ -95,7 +79,7 @@ export class SipEdge {
   private readonly liveness: Liveness
   private readonly inbound: Inbound
   private readonly identity: Identity
-  private readonly publications = new Map<string, Publication>()
+  private readonly publications: Publications
   private readonly pingCallId = randomBytes(12).toString('hex')
   private readonly pingTag = randomBytes(6).toString('hex')
   private pingSequence = 0
@@ -125,7 +109,8 @@ export class SipEdge {
     this.quest = new EntityIdQuest({
       clock,
       isKnown: () => identity.eid !== undefined,
-      ask: (onEnd) => this.publish('control', 'device_state', this.refreshBody(), onEnd),
+      ask: (onEnd) =>
+        this.publications.publish('control', 'device_state', this.refreshBody(), onEnd),
       health,
       log,
     })
@@ -155,10 +140,21 @@ export class SipEdge {
     })
     this.proofQuest = new ProofQuest({
       clock,
-      publish: (kind, body, onEnd) => this.publish('proof', kind, body, onEnd),
+      publish: (kind, body, onEnd) => this.publications.publish('proof', kind, body, onEnd),
+    })
+    this.publications = new Publications({
+      clock,
+      uri,
+      user: resource,
+      secrets: options.secrets,
+      hasGiven: (nonce) => this.inbound.hasGiven(nonce),
+      isRunning: () => this.state === 'running',
+      liveness: this.liveness,
+      agent: () => this.agent,
+      health,
     })
     this.connectionProof = new ConnectionProof({
-      ...this.publicationPorts,
+      ...this.publications.common,
       stream: options.stream,
       eid: () => identity.eid,
       health,
@@ -212,7 +208,7 @@ export class SipEdge {
   async stop(): Promise<void> {
     if (this.state !== 'running') return
     this.state = 'stopping'
-    if (this.liveness.isHeard) await this.removePublications()
+    if (this.liveness.isHeard) await this.publications.remove()
     this.state = 'stopped'
     this.liveness.stop()
     this.foreign.stop()
@@ -225,8 +221,8 @@ export class SipEdge {
     switch (command.do) {
       case 'refresh': {
         const { kind, token } = command
-        this.publish('control', kind, this.refreshBody(), (failure) => {
-          const taken = failure ? undefined : this.publications.get(`control/${kind}`)?.taken
+        this.publications.publish('control', kind, this.refreshBody(), (failure) => {
+          const taken = failure ? undefined : this.publications.taken('control', kind)
           const how = { ...(failure && { failure }), ...(taken !== undefined && { taken }) }
           post({ type: 'RefreshAnswered', kind, token, ...how })
         })
@@ -237,7 +233,7 @@ export class SipEdge {
         return
       case 'inject': {
         const { lane, eid, entry } = command
-        this.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
+        this.publications.publish(`lane-${lane}`, entry.kind, encodeState(eid, entry), (failure) =>
           post({ type: 'InjectionAnswered', lane, ...(failure && { failure }) }),
         )
         return
@@ -261,60 +257,10 @@ export class SipEdge {
       fail({ condition: 'no-eid', reason: 'the EID is not known yet', isTemporary: true })
       return
     }
-    this.publish('control', kind, encodeState(eid, fenceEntry(kind, nonce)), (failure) => {
+    const body = encodeState(eid, fenceEntry(kind, nonce))
+    this.publications.publish('control', kind, body, (failure) => {
       if (failure) fail(failure)
     })
-  }
-
-  /**
-   * Refresh and fence have publications of their own ("control"), so that they never wait behind injections, and so has what the
-   * edge sends for itself ("proof").
-   */
-  private publish(use: string, kind: Kind, body: string, onEnd: OnPublished): void {
-    const { liveness } = this
-    const isInjection = use.startsWith('lane-')
-    if (this.state !== 'running' || !(isInjection ? liveness.isProven : liveness.isHeard)) {
-      onEnd(lost(liveness.isHeard ? unproven : 'Asterisk does not answer'))
-      return
-    }
-    const key = `${use}/${kind}`
-    let publication = this.publications.get(key)
-    if (!publication) {
-      publication = new Publication(eventPackages[kind], {
-        ...this.publicationPorts,
-        // A state that an injection gives may be another by then.
-        isPatient: use === 'control',
-        send: (request, onOutcome) => {
-          const isTelling = isInjection && request.body !== undefined
-          // Also what is sent again: who holds Asterisk's port may be another by then.
-          if (isTelling && !liveness.isProven) onOutcome({ type: 'abandoned', reason: unproven })
-          else if (use === 'proof') this.agent.requestByDatagram(request, onOutcome)
-          else this.agent.request(request, onOutcome)
-        },
-      })
-      this.publications.set(key, publication)
-    }
-    publication.publish(body, (failure) => {
-      if (!isInjection) tellRefusal(this.options.health, failure)
-      onEnd(failure)
-    })
-  }
-
-  private get publicationPorts(): Omit<PublicationPorts, 'send'> {
-    const { resource: user, secrets } = this.options
-    return {
-      clock: this.clock,
-      uri: this.uri,
-      credentials: { user, password: secrets.toAsterisk.password },
-      isAnswerable: (challenge) => this.isAsterisks(challenge),
-    }
-  }
-
-  /** Whoever took Asterisk's port would have the bridge answer its own challenge, and show that answer to it. */
-  private isAsterisks({ realm, nonce }: Challenge): boolean {
-    const { toBridge, toAsterisk } = this.options.secrets
-    if (realm === toBridge.realm || this.inbound.hasGiven(nonce)) return false
-    return toAsterisk.realm === undefined || realm === toAsterisk.realm
   }
 
   private ping(): void {
@@ -434,26 +380,7 @@ export class SipEdge {
     this.quest.end()
     if (wasFound) this.options.post({ type: 'AsteriskLost', reason })
     // First what waits, else each failure would send the next.
-    for (const publication of this.publications.values()) publication.reset(lost(reason))
+    this.publications.reset(reason)
     this.agent.lost(reason)
   }
-
-  private async removePublications(): Promise<void> {
-    const removals = [...this.publications.values()].map(
-      (publication) => new Promise<void>((resolve) => publication.remove(() => resolve())),
-    )
-    let expire = (): void => undefined
-    const bound = new Promise<void>((resolve) => {
-      expire = resolve
-    })
-    const timer = this.clock.after(farewellMs, () => expire())
-    await Promise.race([Promise.all(removals), bound])
-    timer.cancel()
-  }
-}
-
-const unproven = 'Asterisk has not shown its password'
-
-function lost(reason: string): Failure {
-  return { condition: 'asterisk-lost', reason, isTemporary: true }
 }
