@@ -22,7 +22,7 @@ export interface SipTrial {
 }
 
 /** Longer than whoever answers is given to prove to be Asterisk. */
-const trialMs = 6_000
+const trialMs = 10_000
 const ignore = (): void => undefined
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
