@@ -54,7 +54,11 @@ describe.each(xmppServers)('$kind', ({ start }) => {
   let onlooker: Onlooker
 
   beforeAll(async () => {
-    const settings = { 'liveness.heartbeat': '2s', 'liveness.dead_after': '20s' }
+    const settings = {
+      'liveness.heartbeat': '2s',
+      'liveness.dead_after': '20s',
+      inspectors: [`${looker.user}@example.org`],
+    }
     cluster = await createCluster({
       label: 'feed',
       startServer: start,
