@@ -50,14 +50,13 @@ export class PeerRequests {
       this.context.emit({ to: 'cluster', do: 'answerPage', request, page })
       return
     }
-    const reader = bareJid(from)
     const { nowMs } = this.context
-    if (!this.snapshot.admit(reader, nowMs, this.outlets.paceOctets())) {
+    const part = this.snapshot.page(bareJid(from), query, nowMs, this.outlets.paceOctets())
+    if (!part) {
       this.context.emit({ to: 'cluster', do: 'refuse', request, condition: 'resource-constraint' })
       return
     }
-    const page = { ...status, ...this.snapshot.page(reader, query, nowMs) }
-    if (page.isLast) this.snapshot.dismiss(reader)
+    const page = { ...status, ...part }
     this.context.emit({ to: 'cluster', do: 'answerPage', request, page })
   }
 

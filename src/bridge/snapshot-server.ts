@@ -8,11 +8,16 @@ import { takeFitting, wireOctets } from './wire.js'
 const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
 const readerIdleMs = 3_000
-/** Octets: half of what the servers' shipped configurations read of a bridge; at once 10,000 entries, and twice. */
+/**
+ * Octets, after which a reader begins no further pull: half of what the servers' shipped configurations read of a bridge. What
+ * began goes on to its end, as a table may be larger than any allowance; the next one then waits for longer.
+ */
 const allowance = { perSecond: 256_000, atOnce: 1_000_000 }
 
 interface Reader {
   readonly lastMs: number
+  /** Where its last page ended. Only a reader that asks for what comes next goes on with a pull. */
+  readonly upTo: Key | undefined
   /** How much this reader is given at once: more, as long as it asks for the next page soon. */
   readonly pace: Pace
 }
@@ -37,19 +42,33 @@ export class SnapshotServer {
   }
 
   /**
-   * Takes a place for that reader; `false` where it has to wait. Its first page holds what the own server takes at once,
-   * `feedOctets`; the next ones what the time until it asks again allows, also where it gave up and begins anew.
+   * One page in key order; `undefined` where the reader has to wait for a place, or asks too much. Its first page holds what
+   * the own server takes at once, `feedOctets`; the next ones what the time until it asks again allows, also where it gave up
+   * and begins anew.
    */
-  admit(reader: string, nowMs: number, feedOctets: number): boolean {
-    if (!this.#patience.has(reader, nowMs)) return false
+  page(
+    reader: string,
+    query: PageQuery,
+    nowMs: number,
+    feedOctets: number,
+  ): Pick<Page, 'entries' | 'isLast'> | undefined {
+    const after = query.after && keyOf(query.after.kind, query.after.id)
     const known = this.#readers.get(reader)
+    const isNext = after !== undefined && after === known?.upTo
+    if (!isNext && !this.#patience.has(reader, nowMs)) return undefined
     for (const [other, { lastMs }] of this.#readers) {
       if (nowMs - lastMs > readerIdleMs) this.#readers.delete(other)
     }
-    if (!this.#readers.has(reader) && this.#readers.size >= maxReaders) return false
+    if (!this.#readers.has(reader) && this.#readers.size >= maxReaders) return undefined
     known?.pace.answered(nowMs - known.lastMs, true)
-    this.#readers.set(reader, { lastMs: nowMs, pace: known?.pace ?? new Pace(feedOctets) })
-    return true
+    const pace = known?.pace ?? new Pace(feedOctets)
+    const { entries, isLast } = this.#cut(after, query.max, pace.octets)
+    const octets = entries.reduce((sum, entry) => sum + wireOctets(entry), 0)
+    this.#patience.spend(reader, nowMs, octets)
+    const last = entries.at(-1)
+    if (isLast) this.#readers.delete(reader)
+    else this.#readers.set(reader, { lastMs: nowMs, upTo: last && keyOf(last.kind, last.id), pace })
+    return { entries, isLast }
   }
 
   /** The own stream is down: with the next one readers come by another way. */
@@ -57,19 +76,10 @@ export class SnapshotServer {
     this.#readers.clear()
   }
 
-  /** Gives up that reader's place: it has its last page. */
-  dismiss(reader: string): void {
-    this.#readers.delete(reader)
-  }
-
-  /** The entries of one page for a reader that has a place, in key order. */
-  page(reader: string, query: PageQuery, nowMs: number): Pick<Page, 'entries' | 'isLast'> {
-    const maxOctets = this.#readers.get(reader)?.pace.octets
+  #cut(after: Key | undefined, max: number, octets: number): Pick<Page, 'entries' | 'isLast'> {
     const keys = (this.#sortedKeys ??= [...this.table.keys()].sort())
-    const from = query.after ? firstAfter(keys, keyOf(query.after.kind, query.after.id)) : 0
-    const entries = takeFitting(this.#entries(keys, from), query.max, maxOctets)
-    const octets = entries.reduce((sum, entry) => sum + wireOctets(entry), 0)
-    this.#patience.spend(reader, nowMs, octets)
+    const from = after === undefined ? 0 : firstAfter(keys, after)
+    const entries = takeFitting(this.#entries(keys, from), max, octets)
     return { entries, isLast: from + entries.length >= keys.length }
   }
 
