@@ -397,6 +397,7 @@ export class Daemon {
     for (const command of commands) {
       switch (command.to) {
         case 'asterisk':
+          this.#stateDir?.writeNames()
           this.#sip?.perform(command)
           break
         case 'cluster':
@@ -410,6 +411,7 @@ export class Daemon {
           break
       }
     }
+    this.#stateDir?.writeNames()
   }
 
   /** Drops what is kept of a member that is gone for good, and retracts its item where the account may. */

@@ -28,9 +28,12 @@ const maxNamed = 3
 const totalKey = 'names'
 
 export class NameBudget {
-  readonly #names = new Map<string, Set<Key>>()
-  /** How many different names all members have given together. */
-  #total = 0
+  /** The bare JIDs of the members that have given it. */
+  readonly #givers = new Map<Key, ReadonlySet<string>>()
+  /** How many names each member has given, by bare JID. */
+  readonly #counts = new Map<string, number>()
+  /** A set of that bare JID alone: most names are given by one member, and share its set. */
+  readonly #alone = new Map<string, ReadonlySet<string>>()
   /** So many publishes at least has Asterisk taken since it started. */
   #taken = 0
   /** The last question for a dump, and what Asterisk had taken before it. */
@@ -53,18 +56,18 @@ export class NameBudget {
 
   /** How many different names the members have given. */
   get size(): number {
-    return this.#total
+    return this.#givers.size
   }
 
   /** How many of them that bare JID has. */
   of(jid: string): number {
-    return this.#names.get(jid)?.size ?? 0
+    return this.#counts.get(jid) ?? 0
   }
 
   /** May that member give Asterisk this name? Then it is counted, and in the journal before Asterisk has it. */
   admits(jid: string, kind: Kind, id: string): boolean {
     const key = keyOf(kind, id)
-    if (this.#names.get(jid)?.has(key)) return true
+    if (this.#hasGiven(jid, key)) return true
     if (this.#exhaustedBy(jid, key) !== undefined) {
       this.#leaveOut(jid)
       return false
@@ -77,12 +80,12 @@ export class NameBudget {
   /** The setting that keeps this name of that member out; `undefined` where none does. */
   objection(jid: string, kind: Kind, id: string): string | undefined {
     const key = keyOf(kind, id)
-    return this.#names.get(jid)?.has(key) ? undefined : this.#exhaustedBy(jid, key)
+    return this.#hasGiven(jid, key) ? undefined : this.#exhaustedBy(jid, key)
   }
 
   /** The limits may have changed. */
   refit(): void {
-    for (const jid of this.#names.keys()) this.#tell(jid)
+    for (const jid of this.#counts.keys()) this.#tell(jid)
     this.#tellTotal()
   }
 
@@ -110,13 +113,13 @@ export class NameBudget {
   }
 
   #beginAnew(isGiven: IsGiven): void {
-    const before = [...this.#names]
-    this.#names.clear()
+    const before = [...this.#givers]
+    this.#givers.clear()
+    this.#counts.clear()
     this.#exhausted.clear()
-    this.#total = 0
     this.context.emit({ to: 'journal', do: 'clearNames' })
-    for (const [jid, keys] of before) {
-      for (const key of keys) {
+    for (const [key, givers] of before) {
+      for (const jid of givers) {
         const name = { jid, kind: kindOfKey(key), id: idOfKey(key) }
         if (isGiven(name)) this.#note(name)
       }
@@ -132,22 +135,31 @@ export class NameBudget {
   }
 
   #add(jid: string, key: Key): void {
-    let own = this.#names.get(jid)
-    if (!own) this.#names.set(jid, (own = new Set()))
-    if (!this.#isKnown(key)) this.#total += 1
-    own.add(key)
+    const before = this.#givers.get(key)
+    if (before?.has(jid) === true) return
+    this.#givers.set(key, before ? new Set(before).add(jid) : this.#aloneWith(jid))
+    this.#counts.set(jid, this.of(jid) + 1)
   }
 
-  #isKnown(key: Key): boolean {
-    for (const names of this.#names.values()) if (names.has(key)) return true
-    return false
+  #aloneWith(jid: string): ReadonlySet<string> {
+    let alone = this.#alone.get(jid)
+    if (!alone) this.#alone.set(jid, (alone = new Set([jid])))
+    return alone
+  }
+
+  #hasGiven(jid: string, key: Key): boolean {
+    return this.#givers.get(key)?.has(jid) ?? false
+  }
+
+  *#namesOf(jid: string): Generator<Key> {
+    for (const [key, givers] of this.#givers) if (givers.has(jid)) yield key
   }
 
   #exhaustedBy(jid: string, key: Key): string | undefined {
     const { namesPerMember, names } = this.context.settings.limits
     if (this.of(jid) >= namesPerMember) return 'limits.names_per_member'
     // A name that another has given costs next to nothing more.
-    return this.#total >= names && !this.#isKnown(key) ? 'limits.names' : undefined
+    return this.size >= names && !this.#givers.has(key) ? 'limits.names' : undefined
   }
 
   #leaveOut(jid: string): void {
@@ -155,7 +167,7 @@ export class NameBudget {
     if (this.#exhausted.has(jid)) return
     this.#exhausted.add(jid)
     log(this.context, 'warn', 'new names of a member are left out', {
-      ...{ peer: jid, names: this.of(jid), all: this.#total },
+      ...{ peer: jid, names: this.of(jid), all: this.size },
     })
     this.#tell(jid)
     this.#tellTotal()
@@ -164,14 +176,14 @@ export class NameBudget {
   #grown(jid: string): void {
     const { namesPerMember, names } = this.context.settings.limits
     if (isStep(this.of(jid), namesPerMember)) this.#tell(jid)
-    if (isStep(this.#total, names)) this.#tellTotal()
+    if (isStep(this.size, names)) this.#tellTotal()
   }
 
   #tell(jid: string): void {
     const { namesPerMember: limit } = this.context.settings.limits
     const used = this.of(jid)
     this.#raise(keyFor(jid), { used, limit }, () => {
-      const { what, filter, example } = commonest(this.#names.get(jid) ?? [])
+      const { what, filter, example } = commonest(this.#namesOf(jid))
       return (
         `${jid} has given this Asterisk ${used} different names of devices and mailboxes, of ${limit} at most` +
         `${used < limit ? '' : '; new ones are left out, and their lamps do not follow'}. Most are ${what}. Asterisk frees ` +
@@ -183,12 +195,12 @@ export class NameBudget {
 
   #tellTotal(): void {
     const { names: limit } = this.context.settings.limits
-    const used = this.#total
+    const used = this.size
     this.#raise(totalKey, { used, limit }, () => {
-      const most = [...this.#names]
-        .sort(([, one], [, other]) => other.size - one.size)
+      const most = [...this.#counts]
+        .sort(([, one], [, other]) => other - one)
         .slice(0, maxNamed)
-        .map(([jid, names]) => `${jid} (${names.size})`)
+        .map(([jid, count]) => `${jid} (${count})`)
       return (
         `the members have given this Asterisk ${used} different names of devices and mailboxes, of ${limit} at most` +
         `${used < limit ? '' : '; new ones are left out, and their lamps do not follow'}. Most are of ${most.join(', ')}. ` +

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { isName, type Kind, kinds } from '../bridge/state.js'
 import { reasonUnread } from '../plain-file.js'
@@ -30,6 +30,8 @@ export class Names {
   /** Lines that the file has not got yet. */
   #lines: string[] = []
   #descriptor: number | undefined
+  /** Octets that the file has. */
+  #size = 0
   #entries: readonly NameEntry[]
 
   /** Reads what an earlier run wrote; what cannot be read is told to `lost` and left out. */
@@ -63,19 +65,20 @@ export class Names {
       const fresh = replaceAtomically(this.#file, this.#beginning)
       this.close()
       this.#descriptor = fresh
+      this.#size = Buffer.byteLength(this.#beginning)
       this.#beginning = undefined
     }
     if (this.#descriptor === undefined || this.#lines.length === 0) return
     const octets = Buffer.from(this.#lines.join(''))
-    const { size } = fstatSync(this.#descriptor)
     try {
       for (let written = 0; written < octets.length;) {
         written += writeSync(this.#descriptor, octets, written)
       }
+      this.#size += octets.length
       this.#lines = []
     } catch (error) {
       // What a full disk took of it would be a broken line. To cut it off needs no room.
-      ftruncateSync(this.#descriptor, size)
+      ftruncateSync(this.#descriptor, this.#size)
       throw error
     }
   }

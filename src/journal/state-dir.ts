@@ -58,6 +58,7 @@ export class StateDir {
   readonly #files: { readonly [File in 'journal' | 'forgotten' | 'identity' | 'names']: Attempt }
   readonly #unwritten = new Map<unknown, Error>()
   readonly #lost: string[] = []
+  #areNamesDue = false
   #lock: StateDirLock | undefined
   #isClosed = false
 
@@ -147,16 +148,16 @@ export class StateDir {
     return isReturn
   }
 
-  /** Performed before it returns, as far as the disk takes it. */
+  /** Performed before it returns, as far as the disk takes it; names with the next `writeNames`. */
   perform(command: JournalCommand): void {
     switch (command.do) {
       case 'addName':
         this.#names.add(command)
-        void this.#retries.attempt(this.#files.names)
+        this.#areNamesDue = true
         break
       case 'clearNames':
         this.#names.clear()
-        void this.#retries.attempt(this.#files.names)
+        this.#areNamesDue = true
         break
       case 'forget':
         this.#forgotten.set(command.jid, command.epochs)
@@ -169,6 +170,13 @@ export class StateDir {
         this.#journal.remove(command.eid, command.kind, command.id)
         break
     }
+  }
+
+  /** Writes the names that have come up, all at once: it is to be called before Asterisk is given any of them. */
+  writeNames(): void {
+    if (!this.#areNamesDue) return
+    this.#areNamesDue = false
+    void this.#retries.attempt(this.#files.names)
   }
 
   /** Tries something else in the folder, such as to make a socket, now and again with the rest until it is done. */
@@ -186,6 +194,7 @@ export class StateDir {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.writeNames()
     this.#retries.stop()
     for (const file of Object.values(this.#files)) {
       if (this.#retries.isWaiting(file)) writeIfPossible(file)
