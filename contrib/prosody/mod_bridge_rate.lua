@@ -2,12 +2,12 @@
 -- Put this file into /var/lib/prosody/custom_plugins/, "bridge_rate" beside "limits" into modules_enabled, and set:
 --
 --   bridge_rate_jids = { "pbx-a@example.org" }  -- the bridges' accounts
---   bridge_rate = 512000                        -- octets a second; this is the default
+--   bridge_rate = 3000000                       -- octets a second; this is the default
 --
 -- A change of the list takes a restart of Prosody.
 
 local jids = module:get_option_set("bridge_rate_jids", {})
-local rate = module:get_option_number("bridge_rate", 512000)
+local rate = module:get_option_number("bridge_rate", 3000000)
 
 -- After mod_limits, which knows a rate for all clients, and none for some (unlimited_jids).
 module:hook("authentication-success", function (event)

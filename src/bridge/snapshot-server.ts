@@ -9,10 +9,10 @@ const maxReaders = 2
 /** A reader that asks for no further page for this long has given up. */
 const readerIdleMs = 3_000
 /**
- * Octets, after which a reader begins no further pull: half of what the servers' shipped configurations read of a bridge. What
+ * Octets, after which a reader begins no further pull: half of what a server reads of a bridge, as we ship it. What
  * began goes on to its end, as a table may be larger than any allowance; the next one then waits for longer.
  */
-const allowance = { perSecond: 256_000, atOnce: 1_000_000 }
+const allowance = { perSecond: 500_000, atOnce: 1_000_000 }
 
 interface Reader {
   readonly lastMs: number

@@ -256,14 +256,14 @@ describe('the rate', () => {
   it('without a limit is worth a note, as one member may then stall the server', () => {
     const finding = judgeRate({ octets: 1_048_576, tookMs: 20 })
     expect(finding).toMatchObject({ severity: 'note' })
-    expect(finding.remedy).toMatch(/^a rate of 512 kB a second .*mod_bridge_rate.*c2s_shaper/)
+    expect(finding.remedy).toMatch(/^a rate of 1 MB a second .*mod_bridge_rate.*c2s_shaper/)
   })
 
   it('of a server as shipped is fine', () => {
-    const sample = { octets: 1_048_576, tookMs: 2_050, octetsPerSecond: 512_000 }
+    const sample = { octets: 1_048_576, tookMs: 1_050, octetsPerSecond: 1_000_000 }
     expect(judgeRate(sample)).toMatchObject({
       severity: 'ok',
-      text: 'the server reads about 512 kB a second of this account',
+      text: 'the server reads about 1000 kB a second of this account',
     })
   })
 

@@ -120,7 +120,7 @@ Next:
   1. Add one line to Asterisk's pjsip.conf, below its transports, and load it:
        #include ${included}
        asterisk -rx '${reload}'
-  2. Let ${answers.jid} create nodes on ${answers.pubsub}, and send 512 kB a second (docs/xmpp-servers.md).
+  2. Let ${answers.jid} create nodes on ${answers.pubsub}, and send 1 MB a second (docs/xmpp-servers.md).
   3. Start the bridge, as a user who can read the secrets:
        hintbridge run --config ${resolve(answers.config)}
 Members are the accounts that match: ${answers.trust}`)

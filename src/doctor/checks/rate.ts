@@ -27,14 +27,14 @@ export function judgeRate({ octets, tookMs, octetsPerSecond }: RateSample): Find
     return findings.note(
       `${kilo(octets)} kB were read in ${Math.round(tookMs)} ms, without a limit: lamps are in time, and one member that goes ` +
         'wrong may make them late for all',
-      `a rate of 512 kB a second is felt by no bridge and holds such a member: ${whereRateIsSet}`,
+      `a rate of 1 MB a second (Prosody: 3 MB) is felt by no bridge and holds such a member: ${whereRateIsSet}`,
     )
   }
   const rate = `about ${kilo(octetsPerSecond)} kB a second`
   if (octetsPerSecond >= enough) return findings.ok(`the server reads ${rate} of this account`)
   return findings.warning(
     `the server reads only ${rate} of this account: lamps of other servers are late when much changes here`,
-    `let the server read 512 kB a second of this account: ${whereRateIsSet}; then restart the server. Where it does, the way to it is slow`,
+    `let the server read 1 MB a second of this account: ${whereRateIsSet}; then restart the server. Where it does, the way to it is slow`,
   )
 }
 
