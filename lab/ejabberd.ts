@@ -200,7 +200,7 @@ function configuration(setting: Setting, options: XmppServerOptions): object {
 function shapers(rate: XmppServerOptions['rate']): object {
   return {
     shaper: {
-      bridges: { rate: bridgeRate.ejabberd, burst_size: bridgeRate.ejabberd },
+      bridges: { rate: bridgeRate, burst_size: bridgeRate },
       ...(typeof rate === 'number' && { limited: { rate, burst_size: 20_000 } }),
     },
     shaper_rules: {

@@ -132,7 +132,7 @@ function rateSettings(rate: XmppServerOptions['rate'], bridges: string): string 
   if (rate === 'none') return swift
   return `${swift}
 bridge_rate_jids = { ${bridges} }
-bridge_rate = ${bridgeRate.prosody}`
+bridge_rate = ${bridgeRate}`
 }
 
 const sqlStore = `storage = "sql"

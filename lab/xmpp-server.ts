@@ -20,7 +20,7 @@ export interface ServerSetting {
 }
 
 /** What a bridge may send, octets a second, in the configurations of `contrib/`. */
-export const bridgeRate = { prosody: 3_000_000, ejabberd: 1_000_000 }
+export const bridgeRate = 1_000_000
 
 export interface XmppServerOptions {
   readonly scratch: Scratch

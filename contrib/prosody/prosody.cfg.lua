@@ -23,7 +23,7 @@ c2s_require_encryption = true
 -- stall the server for all.
 limits = { c2s = { rate = "10kb/s" } }
 bridge_rate_jids = bridges
-bridge_rate = 3000000 -- octets a second
+bridge_rate = 1000000 -- octets a second, and so many at once
 
 -- By default a change waits for the client's ACK of the one before.
 network_settings = { nagle = false }

@@ -89,4 +89,4 @@ function inTheLab(
 export const shippedConfigurations = [
   { kind: 'Prosody', startServer: startProsody, configuration: prosody },
   { kind: 'ejabberd', startServer: startEjabberd, configuration: ejabberd },
-]
+] as const

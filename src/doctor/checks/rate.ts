@@ -27,7 +27,7 @@ export function judgeRate({ octets, tookMs, octetsPerSecond }: RateSample): Find
     return findings.note(
       `${kilo(octets)} kB were read in ${Math.round(tookMs)} ms, without a limit: lamps are in time, and one member that goes ` +
         'wrong may make them late for all',
-      `a rate of 1 MB a second (Prosody: 3 MB) is felt by no bridge and holds such a member: ${whereRateIsSet}`,
+      `a rate of 1 MB a second is felt by no bridge and holds such a member: ${whereRateIsSet}`,
     )
   }
   const rate = `about ${kilo(octetsPerSecond)} kB a second`
