@@ -21,7 +21,7 @@ export interface RatePlan {
 
 const low: RatePlan = { octets: 4_096, pings: 16, limitMs: 8_000 }
 /** Behind the second that a shaper lets through at once; a ping stays below the servers' bounds on a stanza. */
-const generous: RatePlan = { octets: 65_536, pings: 16, limitMs: 3_000 }
+const generous: RatePlan = { octets: 65_536, pings: 32, limitMs: 4_000 }
 
 /** An answer that takes so much longer than an unpadded ping's was held up, ms ... */
 const heldUpMs = 100
@@ -34,7 +34,7 @@ const unlimited = 3_000_000
 /**
  * Measures how fast a server reads: padded pings (XEP-0199) one after the other, as servers that limit a rate read a whole
  * burst at once and then pause. The time of an unpadded ping is taken off, for far servers. 64 kB are sent to find a low rate,
- * and where there is none 1 MB to find a generous one.
+ * and where there is none 2 MB to find a generous one.
  */
 export async function measureRate(
   iq: IqSender,
