@@ -231,6 +231,7 @@ export class Bridge {
       case 'OwnNodesMade':
         return this.#standing.nodesMade(event)
       case 'OwnNodesFailed':
+        this.#members.readers.close()
         return this.#standing.nodesFailed(event.failure)
       case 'ReadersSet':
         return this.#members.readers.set(event.readers, event.isWhole)

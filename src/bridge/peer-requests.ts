@@ -19,8 +19,8 @@ export interface PeerRequestsOutlets {
   onPage(): void
 }
 
-/** Questions and presences of one member: a pull of 100,000 states asks for some 120 pages. */
-const allowance = { perSecond: 50, atOnce: 200 }
+/** Questions and presences of one member: a pull of 100,000 states asks for 200 pages and more. */
+const allowance = { perSecond: 50, atOnce: 400 }
 
 export class PeerRequests {
   readonly #patience = new Patience(allowance)

@@ -123,6 +123,8 @@ export class Readers {
     this.#named = undefined
     this.#isOpen = true
     this.#isDue = true
+    // Who is among them may have been admitted by a request whose answer was not awaited any more.
+    this.outlets.presence().admitted(readers)
   }
 
   /** As long as somebody is admitted that has no item. */

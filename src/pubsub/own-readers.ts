@@ -57,7 +57,8 @@ export class OwnReaders {
   #wanted: readonly string[] = []
   /** What was last told. */
   #told: readonly string[] | undefined
-  #draining: Promise<void> | undefined
+  #draining: Promise<void> = Promise.resolve()
+  #isDraining = false
   /** Counts looks and ends of streams: what was under way for an earlier one says nothing any more. */
   #run = 0
 
@@ -81,7 +82,7 @@ export class OwnReaders {
   set(readers: readonly string[]): void {
     this.#wanted = readers
     this.#told = undefined
-    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined))
+    if (!this.#isDraining) this.#draining = this.#drain()
   }
 
   /** The stream has ended, or the nodes are looked at anew. */
@@ -113,6 +114,7 @@ export class OwnReaders {
 
   async #drain(): Promise<void> {
     const run = this.#run
+    this.#isDraining = true
     try {
       while (run === this.#run && this.#nodes.length > 0) {
         const node = this.#nodes.find((each) => this.#isDue(each))
@@ -125,6 +127,9 @@ export class OwnReaders {
       // What was done of it is seen when the nodes are looked at again.
       this.clear()
       this.options.onFailed(toFailure('set who may read the own pubsub nodes', error))
+    } finally {
+      // At once, so that what is wanted from now on is not left to a loop that has ended.
+      this.#isDraining = false
     }
   }
 

@@ -26,13 +26,13 @@ const octetsTaken = (dialogue: Dialogue): number =>
     .reduce((sum, entry) => sum + wireOctets(entry), 0)
 
 describe('a member that floods this one', () => {
-  it('with questions for its status is answered 200 of them, and 50 a second', () => {
+  it('with questions for its status is answered 400 of them, and 50 a second', () => {
     const dialogue = new Dialogue().ready().clear()
     flood(dialogue, (request) =>
       dialogue.post({ type: 'StatusRequested', request, from: fullJidOf(2) }),
     )
-    expect(dialogue.take('answerStatus').length).toBeLessThanOrEqual(250)
-    expect(dialogue.take('disregard').length).toBeGreaterThanOrEqual(many - 250)
+    expect(dialogue.take('answerStatus').length).toBeLessThanOrEqual(450)
+    expect(dialogue.take('disregard').length).toBeGreaterThanOrEqual(many - 450)
     expect(dialogue.take('refuse')).toEqual([])
     dialogue.post({ type: 'StatusRequested', request: many, from: fullJidOf(3) })
     expect(dialogue.take('answerStatus')).toHaveLength(1)
@@ -94,13 +94,13 @@ describe('a member that floods this one', () => {
     expect(pull()).toHaveLength(large.length)
   })
 
-  it('with presence makes it ask and show itself 250 times at most', () => {
+  it('with presence makes it ask and show itself 450 times at most', () => {
     const dialogue = new Dialogue().ready().joined(2).clear()
     flood(dialogue, (index) =>
       dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: index % 2 === 1 }),
     )
-    expect(dialogue.take('ask').length).toBeLessThanOrEqual(250)
-    expect(dialogue.take('present').length).toBeLessThanOrEqual(250)
+    expect(dialogue.take('ask').length).toBeLessThanOrEqual(450)
+    expect(dialogue.take('present').length).toBeLessThanOrEqual(450)
     dialogue.pass(rest).clear()
     dialogue.post({ type: 'PresenceReceived', from: fullJidOf(2), isAvailable: true })
     expect(dialogue.take('ask').length).toBeGreaterThan(0)

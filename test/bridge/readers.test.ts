@@ -61,6 +61,22 @@ describe('who may read the own nodes', () => {
     expect(dialogue.health('readers')).toBeUndefined()
   })
 
+  it('is told of this member where the nodes show that it was admitted, as by a request whose answer was not awaited', () => {
+    const dialogue = alone().setReaders().clear().presence(2, true)
+    expect(dialogue.take('present')).toEqual([])
+    dialogue.post({ type: 'OwnNodesMade', windowItems: 256, readers: [jidOf(2)] })
+    expect(dialogue.take('present')).toMatchObject([{ jid: fullJidOf(2), isAvailable: true }])
+  })
+
+  it('is told all the same while the nodes cannot be looked at, and named when they were', () => {
+    const dialogue = alone().setReaders().clear().presence(2, true)
+    dialogue.post({ type: 'OwnNodesFailed', failure: failed('timeout', true) })
+    expect(dialogue.take('present')).toHaveLength(1)
+    expect(named(dialogue.clear().presence(3, true))).toBeUndefined()
+    dialogue.post({ type: 'OwnNodesMade', windowItems: 256 })
+    expect(named(dialogue)).toEqual([jidOf(2), jidOf(3)])
+  })
+
   it('is told once more where it was told before the nodes were there', () => {
     const dialogue = new Dialogue({ setsReaders: false }).found()
     dialogue.post({ type: 'StreamUp', jid: fullJidOf(1) }).presence(2, true)

@@ -1,5 +1,6 @@
 /** Is it Asterisk that has taken the connection? Any user of the machine may listen on a TCP port that Asterisk does not. */
 import { randomInt } from 'node:crypto'
+import type { Failure } from '../../bridge/events.js'
 import type { EntityId } from '../../bridge/state.js'
 import { encodeState, eventPackages, proofEntry } from './body.js'
 import type { Clock } from './clock.js'
@@ -15,8 +16,12 @@ export interface ConnectionProofPorts extends Omit<PublicationPorts, 'isPatient'
   readonly health: Health
 }
 
-/** Asked no more often than this: an Asterisk that boots drops what comes. */
-const againMs = 2_000
+/** Asked again after this, as an Asterisk that boots drops what comes; then after twice the time … */
+const firstWaitMs = 2_000
+/** … up to this. */
+const longestWaitMs = 32_000
+/** Of so many questions the answer is still taken. */
+const mostNonces = 8
 
 /**
  * What is sent by the connection has to come back with Asterisk's credentials by its own way. A program that passes on what it
@@ -26,6 +31,7 @@ export class ConnectionProof {
   private readonly nonces = new Set<number>()
   private publication: Publication | undefined
   private admit: () => void = () => undefined
+  private waitMs = firstWaitMs
   private nextAtMs = 0
 
   constructor(private readonly ports: ConnectionProofPorts) {}
@@ -34,7 +40,8 @@ export class ConnectionProof {
   examine(admit: () => void): void {
     const { clock, stream } = this.ports
     if (clock.now() < this.nextAtMs) return
-    this.nextAtMs = clock.now() + againMs
+    this.nextAtMs = clock.now() + this.waitMs
+    this.waitMs = Math.min(2 * this.waitMs, longestWaitMs)
     this.admit = admit
     stream?.identify((owner) => this.identified(owner))
   }
@@ -43,17 +50,21 @@ export class ConnectionProof {
   returned(nonce: number): void {
     if (!this.nonces.has(nonce)) return
     this.ports.health('asterisk-tcp')
-    const { admit, publication } = this
+    const { admit } = this
     this.nonces.clear()
-    publication?.remove(() => undefined)
+    this.waitMs = firstWaitMs
+    this.publication?.remove(ignore)
+    this.publication = undefined
     admit()
   }
 
   /** The connection is over: the next may be another's. */
   reset(): void {
     this.nonces.clear()
+    this.publication?.reset(over)
     this.publication = undefined
     this.admit = () => undefined
+    this.waitMs = firstWaitMs
     this.nextAtMs = 0
   }
 
@@ -64,16 +75,28 @@ export class ConnectionProof {
     if (complaint !== undefined) {
       health('asterisk-tcp', `${complaint}: states go by UDP; ${remedy}`)
     } else if (ownEid !== undefined) {
-      const nonce = randomInt(2 ** 30)
-      this.nonces.add(nonce)
-      // What an Asterisk that boots has dropped is not sent again by a connection, and nothing waits behind it.
-      this.publication = new Publication(eventPackages.message_waiting, this.ports)
-      this.publication.publish(
-        encodeState(ownEid, proofEntry('message_waiting', nonce)),
-        () => undefined,
-      )
+      this.ask(ownEid)
     }
   }
+
+  private ask(eid: EntityId): void {
+    const nonce = randomInt(2 ** 30)
+    const [oldest] = this.nonces
+    if (this.nonces.size === mostNonces && oldest !== undefined) this.nonces.delete(oldest)
+    this.nonces.add(nonce)
+    // What an Asterisk that boots has dropped is not sent again by a connection, so nothing is to wait behind it.
+    this.publication?.remove(ignore)
+    this.publication = new Publication(eventPackages.message_waiting, this.ports)
+    this.publication.publish(encodeState(eid, proofEntry('message_waiting', nonce)), ignore)
+  }
+}
+
+const ignore = (): void => undefined
+
+const over: Failure = {
+  condition: 'disconnected',
+  reason: 'the connection is over',
+  isTemporary: true,
 }
 
 const complaints: Readonly<Partial<Record<PortOwner, string>>> = {

@@ -121,7 +121,7 @@ export class SipEdge {
       ownUri: new OwnUri({ resource, listen, asterisk, bound: () => this.agent.address }),
       identity,
       foreign: this.foreign,
-      onProven: () => this.proven(),
+      onProven: (kind) => this.proven(kind),
       onProofReturned: (nonce) => this.connectionProof.returned(nonce),
       post,
       log,
@@ -317,8 +317,8 @@ export class SipEdge {
     else this.proofQuest.ask(this.entityId)
   }
 
-  private proven(): void {
-    this.proofQuest.proven()
+  private proven(kind: Kind): void {
+    this.proofQuest.proven(kind)
     this.liveness.proven()
   }
 

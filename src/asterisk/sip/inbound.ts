@@ -42,7 +42,7 @@ export interface InboundPorts {
   readonly identity: Identity
   readonly foreign: Pick<ForeignEntityId, 'heardForeign' | 'heardOwn'>
   /** Asterisk has said something under its own EID, with its credentials; before that is posted. */
-  readonly onProven: () => void
+  readonly onProven: (kind: Kind) => void
   /** What the edge sent for itself came back. */
   readonly onProofReturned: (nonce: number) => void
   readonly post: (event: AsteriskEvent) => void
@@ -146,7 +146,7 @@ export class Inbound {
       return refusal(403, 'foreign-eid')
     }
     this.ports.foreign.heardOwn()
-    this.ports.onProven()
+    this.ports.onProven(kind)
     const told = this.eventOf(kind, body)
     return told ? this.tell(told) : { status: 200 }
   }
