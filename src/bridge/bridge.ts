@@ -417,8 +417,7 @@ export class Bridge {
   /** Announces, publishes and writes as far as it may: what is missing comes with a later event. */
   #advance(): void {
     const { windowItems } = this.#standing
-    if (windowItems === undefined) return
-    if (!this.#members.rivals.isClear) return
+    if (windowItems === undefined || !this.#members.rivals.isClear) return
     if (this.#departure.isBegun) {
       // The goodbye goes out even where nothing else was ever told.
       this.#feed.open()

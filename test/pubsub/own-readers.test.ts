@@ -20,7 +20,7 @@ describe('who may read the own nodes', () => {
       })
       await readers.look([node])
       readers.set(['pbx-b@example.org'])
-      for (let turn = 0; turn < turns; turn++) await undefined
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
       const both = ['pbx-b@example.org', 'pbx-c@example.org']
       readers.set(both)
       await new Promise((resolve) => setImmediate(resolve))
