@@ -1,11 +1,11 @@
-/** Every fault of `npm run faults`, once on each server: peers are right again within the bound (rules 1 to 26). */
+/** Every fault of `npm run faults`, once: peers are right again within the bound (rules 1 to 26). A test file for each server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { xmppServers } from '../../lab/xmpp-servers.js'
-import { describeMeasured, isWithinBound } from './faults/fault.js'
-import { faultGroups } from './faults/groups.js'
-import { Site } from './faults/site.js'
+import type { startProsody } from '../../../lab/prosody.js'
+import { describeMeasured, isWithinBound } from './fault.js'
+import { faultGroups } from './groups.js'
+import { Site } from './site.js'
 
-describe.each(xmppServers)('faults with $kind', ({ start }) => {
+export function describeFaults(start: typeof startProsody): void {
   describe.each(faultGroups)('under $name settings', (group) => {
     let site: Site
 
@@ -25,4 +25,4 @@ describe.each(xmppServers)('faults with $kind', ({ start }) => {
       120_000,
     )
   })
-})
+}
