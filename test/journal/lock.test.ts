@@ -115,7 +115,10 @@ describe('the lock on state_dir', { timeout }, () => {
     it.each([
       ['PID', ['unshare', '--pid', '--fork', '--kill-child']],
       ['network', ['unshare', '--net']],
-      ['PID, network, mount, IPC and UTS', ['unshare', ...'-p -f --kill-child -n -m -i -u'.split(' ')]],
+      [
+        'PID, network, mount, IPC and UTS',
+        ['unshare', ...'-p -f --kill-child -n -m -i -u'.split(' ')],
+      ],
     ])(
       'keeps out a process in another %s namespace, and is held by one there',
       async (_, through) => {
