@@ -123,7 +123,7 @@ export class Readers {
     this.#named = undefined
     this.#isOpen = true
     this.#isDue = true
-    // Who is among them may have been admitted by a request whose answer was not awaited any more.
+    // An earlier request may have admitted them, and its answer was not awaited any more.
     this.outlets.presence().admitted(readers)
   }
 

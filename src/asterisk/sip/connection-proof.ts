@@ -84,7 +84,7 @@ export class ConnectionProof {
     const [oldest] = this.nonces
     if (this.nonces.size === mostNonces && oldest !== undefined) this.nonces.delete(oldest)
     this.nonces.add(nonce)
-    // What an Asterisk that boots has dropped is not sent again by a connection, so nothing is to wait behind it.
+    // A connection sends nothing again that a booting Asterisk has dropped, so nothing is to wait behind it.
     this.publication?.remove(ignore)
     this.publication = new Publication(eventPackages.message_waiting, this.ports)
     this.publication.publish(encodeState(eid, proofEntry('message_waiting', nonce)), ignore)

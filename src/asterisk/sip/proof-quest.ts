@@ -65,7 +65,7 @@ export class ProofQuest {
     })
   }
 
-  /** That kind, or the other where that one stands still and the other does not. */
+  /** Gives that kind, or the other where only that kind's publisher stands still. */
   private movingKind(kind: Kind): Kind {
     const other: Kind = kind === 'device_state' ? 'message_waiting' : 'device_state'
     const sinceMs = this.unansweredSince[kind]

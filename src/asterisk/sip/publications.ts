@@ -43,7 +43,7 @@ export class Publications {
 
   constructor(private readonly ports: PublicationsPorts) {}
 
-  /** What all publications have in common. */
+  /** Gives what all publications have in common. */
   get common(): Omit<PublicationPorts, 'send'> {
     const { clock, uri, user, secrets } = this.ports
     const isAnswerable = (challenge: Challenge): boolean => this.isAsterisks(challenge)
@@ -118,7 +118,7 @@ export class Publications {
     }
   }
 
-  /** Whoever took Asterisk's port would have the bridge answer its own challenge, and show that answer to it. */
+  /** A program that took Asterisk's port would have the bridge answer its own challenge, and show it that answer. */
   private isAsterisks({ realm, nonce }: Challenge): boolean {
     const { secrets, hasGiven } = this.ports
     const { toBridge, toAsterisk } = secrets
