@@ -55,7 +55,8 @@ describe("bash's script", () => {
       `for reply in "\${COMPREPLY[@]}"; do printf '%s\\n' "$reply"; done`,
     ]
     const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}` }
-    const { stdout } = await run('bash', ['-c', commands.join('\n'), 'bash', line], {
+    // With a socket for its input and no SHLVL, bash takes itself for a remote shell and would run the user's ~/.bashrc.
+    const { stdout } = await run('bash', ['--norc', '-c', commands.join('\n'), 'bash', line], {
       env,
       cwd: folder,
     })
