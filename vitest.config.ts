@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import { LongFirst } from './test/long-first.js'
 
 export default defineConfig({
   test: {
     pool: 'forks',
+    sequence: { sequencer: LongFirst },
     poolOptions: { forks: { maxForks: 2, minForks: 1 } },
     projects: [
       {
