@@ -191,7 +191,7 @@ describe.each(xmppServers)(
       console.info(`flood: ${rate.toFixed(0)} changes a second, resident +${growth.toFixed(1)} MiB`)
       expect(growth).toBeLessThan(100)
       await Promise.all([a.awaitReady(2), b.awaitReady(2)])
-      // That Asterisk takes so many changes late, on a slow machine, is true.
+      // On a slow machine Asterisk does take so many changes late, and health is right to say so.
       const problems = (await a.problems()).map(({ key }) => key)
       expect(problems.filter((key) => key !== 'injection-lag')).toEqual([])
     })

@@ -1,4 +1,4 @@
-/** All that is published to Asterisk, and what of it whoever answers in its place is given. */
+/** What is published to Asterisk: injections go only to an Asterisk that has shown its password. */
 import type { Failure } from '../../bridge/events.js'
 import type { Kind } from '../../bridge/state.js'
 import type { SipAgent } from './agent.js'
@@ -11,9 +11,9 @@ import { Publication, type OnPublished, type PublicationPorts } from './publicat
 import { tellRefusal } from './refusals.js'
 
 export interface SipSecrets {
-  /** What Asterisk shows the bridge, in which realm. */
+  /** The password that Asterisk shows the bridge, and its realm. */
   readonly toBridge: { readonly realm: string; readonly password: string }
-  /** What the bridge shows Asterisk: in that realm only, or, without one, in any but the bridge's own. */
+  /** The password that the bridge shows Asterisk: in that realm only, or, without one, in any but the bridge's own. */
   readonly toAsterisk: { readonly realm?: string; readonly password: string }
 }
 
@@ -30,7 +30,7 @@ export interface PublicationsPorts {
   readonly health: Health
 }
 
-/** Refresh and fence, which never wait behind injections; what the edge sends for itself; a lane of injections. */
+/** `control`: refresh and fence, which never wait behind injections. `proof`: what the edge sends for itself. Else a lane. */
 export type Use = 'control' | 'proof' | `lane-${number}`
 
 /** Un-publishing may take this long at a stop. */
@@ -43,7 +43,7 @@ export class Publications {
 
   constructor(private readonly ports: PublicationsPorts) {}
 
-  /** Gives what all publications have in common. */
+  /** What all publications have in common. */
   get common(): Omit<PublicationPorts, 'send'> {
     const { clock, uri, user, secrets } = this.ports
     const isAnswerable = (challenge: Challenge): boolean => this.isAsterisks(challenge)
@@ -55,7 +55,7 @@ export class Publications {
     }
   }
 
-  /** Sends a body; `onEnd` is called at once where nobody answers, or an injection would go to who has not shown a password. */
+  /** Sends a body. `onEnd` is called at once where Asterisk does not answer; of an injection, also where it is not proven. */
   publish(use: Use, kind: Kind, body: string, onEnd: OnPublished): void {
     const { liveness, isRunning, health } = this.ports
     const mayBeSent = isInjection(use) ? liveness.isProven : liveness.isHeard
@@ -69,7 +69,7 @@ export class Publications {
     })
   }
 
-  /** How the last that was taken is told from others of that publication. */
+  /** How many publishes Asterisk had taken before the last one of this publication, where its entity tag tells. */
   taken(use: Use, kind: Kind): Publication['taken'] {
     return this.publications.get(`${use}/${kind}`)?.taken
   }
@@ -118,7 +118,7 @@ export class Publications {
     }
   }
 
-  /** A program that took Asterisk's port would have the bridge answer its own challenge, and show it that answer. */
+  /** Can that challenge be Asterisk's? A program on its port could pass on one of the bridge's own, to use the answer there. */
   private isAsterisks({ realm, nonce }: Challenge): boolean {
     const { secrets, hasGiven } = this.ports
     const { toBridge, toAsterisk } = secrets
