@@ -29,6 +29,7 @@ export class StreamClient extends Client {
   private readonly framing: Framing
   /** First-level elements that the parser has given. */
   private parsed = 0
+  private hasReceived = false
   /** Is the resource bound, so that all that is left are stanzas? */
   private isBound = false
 
@@ -96,6 +97,16 @@ export class StreamClient extends Client {
     return socket instanceof TLSSocket ? socket : undefined
   }
 
+  /** Has the server taken the connection? */
+  get isReached(): boolean {
+    return this.rawSocket()?.connecting === false
+  }
+
+  /** Has anything come from the server? */
+  get isHeard(): boolean {
+    return this.hasReceived
+  }
+
   private rawSocket(): Socket | null {
     const { socket } = this
     if (socket === null) return null
@@ -128,6 +139,7 @@ export class StreamClient extends Client {
 
   /** Data can come after the stream's end, and after it was given up; what is read may throw. */
   override _onData(chunk: Buffer): void {
+    this.hasReceived = true
     this.own.onReceived()
     if (this.parser === null) return
     try {

@@ -41,11 +41,19 @@ export function stanzaFate(condition: string): StanzaFate {
 /**
  * What follows the end of a stream, or of an attempt to open one. A failed attempt goes on to the next service of the
  * list at once; these say how long to wait when the list is through, and what is tried first after a stream that stood.
- * `retry`: the same service, with backoff. `next`: the next service, with backoff. `slow`: an administrator has to mend
- * something; the backoff's cap, said once and clearly. `credentials`: the same, and minutes apart, as servers ban who
- * goes on with a wrong password. `conflict`: another bridge uses this JID; wait `stale_after` (rule 20).
+ * `retry`: the same service, with backoff. `unreached`: the same, with a shorter one, for an attempt that reaches no server
+ * costs none anything. `next`: the next service, with backoff. `slow`: an administrator has to mend something; the backoff's
+ * cap, said once and clearly. `credentials`: the same, and minutes apart, as servers ban who goes on with a wrong password.
+ * `conflict`: another bridge uses this JID; wait `stale_after` (rule 20).
  */
-export type StreamReaction = 'retry' | 'next' | 'slow' | 'credentials' | 'conflict'
+export type StreamReaction = 'retry' | 'unreached' | 'next' | 'slow' | 'credentials' | 'conflict'
+
+const hopeful: ReadonlySet<StreamReaction> = new Set(['retry', 'unreached', 'next'])
+
+/** May what it follows pass by itself? */
+export function isHopeful(reaction: StreamReaction): boolean {
+  return hopeful.has(reaction)
+}
 
 export interface StreamRow {
   readonly reaction: StreamReaction
@@ -89,15 +97,15 @@ const seeServer = 'see whether the XMPP server runs, and what its log says'
 /** The server does not work just now; another of the list may. */
 const leaveServer: StreamRow = { reaction: 'next', remedy: seeServer }
 const startServer: StreamRow = {
-  reaction: 'retry',
+  reaction: 'unreached',
   remedy: 'start the XMPP server, or correct xmpp.service, which is to name its client port',
 }
 const checkName: StreamRow = {
-  reaction: 'retry',
+  reaction: 'unreached',
   remedy: 'correct the name in xmpp.service, or see why it cannot be resolved',
 }
 const checkNetwork: StreamRow = {
-  reaction: 'retry',
+  reaction: 'unreached',
   remedy: 'see whether xmpp.service is right, and the network and firewalls on the way there',
 }
 
@@ -182,6 +190,8 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
     reaction: 'next',
     remedy: 'see whether the server is overloaded, and whether xmpp.service names its client port',
   },
+  /** A connection that ends before anything came: that of a proxy, as Docker's, before a server that does not run. */
+  unanswered: { reaction: 'unreached', remedy: seeServer },
   'tls-unavailable': {
     reaction: 'slow',
     remedy:

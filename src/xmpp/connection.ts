@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IqCallee } from '@xmpp/iq/callee.js'
 import xml, { type Element } from '@xmpp/xml'
 import { Backoff, sleep, type BackoffOptions } from './backoff.js'
+import { isHopeful } from './conditions.js'
 import { Disconnected, StanzaError, StreamFailure } from './errors.js'
 import { domainOf } from './jid.js'
 import { scramOnly, type SaslPolicy } from './sasl/authenticate.js'
@@ -84,8 +85,29 @@ const firstCredentialsWaitMs = 5 * 60_000
 const credentialsGrowth = 3
 const maxCredentialsWaitMs = 75 * 60_000
 
+/** A server that cannot be reached is tried at least this often, ms: bridges that find it again far apart find each other absent. */
+const unreachedCapMs = 5_000
+
 /** A stream that lived shorter than this, in ms, does not start the backoff afresh: else a server could be stormed. */
 const stableMs = 10_000
+
+/** What came of the attempts since the last wait or stream; the list is through when each service has failed. */
+interface Round {
+  failures: number
+  /** Has any failed in a way that may pass by itself? */
+  isHopeful: boolean
+  /** Has any taken the connection? */
+  isReached: boolean
+  /** Has any refused the credentials? */
+  isUnwelcome: boolean
+}
+
+const newRound = (): Round => ({
+  failures: 0,
+  isHopeful: false,
+  isReached: false,
+  isUnwelcome: false,
+})
 
 /** Keeps one XMPP account online: connects, watches, and connects again, until it is stopped. */
 export class XmppConnection extends EventEmitter<ConnectionEvents> {
@@ -103,12 +125,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private running: Promise<void> | undefined
   private turn = 0
   private onlineSince = 0
-  /** Attempts since the last wait or stream; the list is through when each service has failed. */
-  private failuresOfRound = 0
-  /** Has any service of this round failed in a way that may pass by itself? */
-  private isHopeful = false
-  /** Has any service of this round refused the credentials? */
-  private isUnwelcome = false
+  private round = newRound()
   /** How often the credentials were refused since they were last taken, or changed. */
   private refusals = 0
   /** What went wrong last at each service, so that the same is told once. */
@@ -185,9 +202,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     if (this.current.state === 'online' || (this.isConflictWait && !evenInConflict)) return
     this.backoff.reset()
     this.refusals = 0
-    this.failuresOfRound = 0
-    this.isHopeful = false
-    this.isUnwelcome = false
+    this.round = newRound()
     this.toldConditions.clear()
     // An attempt under way has the old password: it ends by itself, and no wait follows it.
     this.retry.abort()
@@ -242,9 +257,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     this.onlineSince = performance.now()
     this.refusals = 0
     this.toldConditions.clear()
-    this.failuresOfRound = 0
-    this.isHopeful = false
-    this.isUnwelcome = false
+    this.round = newRound()
     this.move({ state: 'online', service: service.href, jid })
     this.options.log.info({ service: service.href, jid }, 'connected to the XMPP server')
     this.silence.start()
@@ -289,18 +302,18 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
       return reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
     }
     this.turn = (this.turn + 1) % this.services.length
-    this.failuresOfRound += 1
-    this.isHopeful ||= reaction === 'retry' || reaction === 'next'
-    this.isUnwelcome ||= reaction === 'credentials'
+    const { round } = this
+    round.failures += 1
+    round.isHopeful ||= isHopeful(reaction)
+    round.isReached ||= reaction !== 'unreached'
+    round.isUnwelcome ||= reaction === 'credentials'
     // The other servers of the list are tried before any waiting.
-    if (this.failuresOfRound < this.services.length) return 0
-    const { isHopeful, isUnwelcome } = this
-    this.failuresOfRound = 0
-    this.isHopeful = false
-    this.isUnwelcome = false
+    if (round.failures < this.services.length) return 0
+    this.round = newRound()
     // However hopeful the others are: each round is one more wrong password there.
-    if (isUnwelcome) return this.nextCredentialsWaitMs()
-    return isHopeful ? this.backoff.next() : this.backoff.slow()
+    if (round.isUnwelcome) return this.nextCredentialsWaitMs()
+    if (!round.isHopeful) return this.backoff.slow()
+    return this.backoff.next(round.isReached ? undefined : unreachedCapMs)
   }
 
   /** Says each trouble of a service once, until it is over or another takes its place. */

@@ -1,5 +1,11 @@
 import type { Element } from '@xmpp/xml'
-import { conditionOfCode, stanzaFate, streamRow, type StreamReaction } from './conditions.js'
+import {
+  conditionOfCode,
+  isHopeful,
+  stanzaFate,
+  streamRow,
+  type StreamReaction,
+} from './conditions.js'
 
 /** Whatever the XMPP edge throws; `condition` is the word to branch on, the message is for humans. */
 export abstract class XmppError extends Error {
@@ -91,7 +97,7 @@ export class StreamFailure extends XmppError {
     const row = streamRow(condition)
     this.reaction = row.reaction
     this.remedy = row.remedy
-    this.isTemporary = row.reaction === 'retry' || row.reaction === 'next'
+    this.isTemporary = isHopeful(row.reaction)
   }
 }
 

@@ -76,16 +76,8 @@ export class XmppStream {
     client.on('online', () => this.onOnline())
     client.on('stanza', (stanza: Element) => this.onStanza(stanza))
     client.on('close', () => this.end(new StreamFailure('closed', 'the server closed the stream')))
-    client.on('disconnect', () => this.end(new StreamFailure('closed', 'the connection was lost')))
-    this.watchdog = setTimeout(() => {
-      const { href } = options.service
-      this.end(
-        new StreamFailure(
-          'timeout',
-          `${href} did not answer within ${options.connectTimeoutMs} ms`,
-        ),
-      )
-    }, options.connectTimeoutMs)
+    client.on('disconnect', () => this.end(this.lost()))
+    this.watchdog = setTimeout(() => this.end(this.silence()), options.connectTimeoutMs)
     return new Promise((resolve, reject) => {
       this.settleOpening = (failure) => {
         if (failure === undefined) resolve(this.jid)
@@ -203,6 +195,24 @@ export class XmppStream {
     })
   }
 
+  /** Nobody took the connection, or whoever took it stays mute. */
+  private silence(): StreamFailure {
+    const { service, connectTimeoutMs } = this.options
+    return this.client.isReached
+      ? new StreamFailure('timeout', `${service.href} did not answer within ${connectTimeoutMs} ms`)
+      : new StreamFailure(
+          'ETIMEDOUT',
+          `no connection to ${service.href} within ${connectTimeoutMs} ms`,
+        )
+  }
+
+  /** The connection ended. Where nothing came, nobody may be there but a proxy that takes connections for a server. */
+  private lost(): StreamFailure {
+    return this.client.isHeard
+      ? new StreamFailure('closed', 'the connection was lost')
+      : new StreamFailure('unanswered', 'the connection ended before the server said anything')
+  }
+
   private onOnline(): void {
     if (this.failure !== undefined) return
     clearTimeout(this.watchdog)
@@ -242,7 +252,8 @@ export class XmppStream {
   /** Until the resource is bound every error ends the attempt; afterwards only those of the stream and its socket. */
   private onError(error: unknown): void {
     if (this.failure !== undefined) return
-    const failure = toStreamFailure(error)
+    const isReset = error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
+    const failure = isReset && !this.client.isHeard ? this.lost() : toStreamFailure(error)
     const isXmlError = failure.condition === 'not-well-formed'
     const isSocketError = error instanceof Error && 'code' in error
     if (!this.isOnline || error instanceof StreamFailure || isXmlError || isSocketError) {

@@ -45,7 +45,7 @@ afterEach(async () => {
 })
 
 function connect(
-  services: readonly FakeServer[],
+  services: readonly Pick<FakeServer, 'uri'>[],
   options: Partial<ConnectionOptions> = {},
 ): XmppConnection {
   const note = (level: Said['level']) => (fields: object) => void said.push({ level, ...fields })
@@ -106,8 +106,13 @@ const refusals: readonly {
   },
   {
     fault: 'closes the connection at once',
-    condition: 'closed',
+    condition: 'unanswered',
     refuse: (peer) => void peer.socket.end(),
+  },
+  {
+    fault: 'resets the connection at once',
+    condition: 'unanswered',
+    refuse: (peer) => void peer.socket.resetAndDestroy(),
   },
   ...[
     'not-authorized',
@@ -198,11 +203,27 @@ const refusals: readonly {
 /** What is waited when the only service failed so. */
 const waits: Readonly<Record<StreamReaction, number>> = {
   retry: 0,
+  unreached: 0,
   next: 0,
   slow: capMs,
   credentials: 300_000,
   conflict: staleAfterMs,
 }
+
+describe('a server that cannot be reached', () => {
+  it('is tried every 5 s at least, however long the backoff of others is', async () => {
+    const { uri } = faulty
+    faulty.close()
+    connect([{ uri }], { backoff: { firstMs: 60_000, capMs: 60_000, random: () => 0 } })
+    const waits = (): number[] =>
+      statuses.flatMap((status) => (status.state === 'waiting' ? [status.delayMs] : []))
+    while (waits().length < 2) {
+      await once(connection, 'status', { signal: AbortSignal.timeout(5_000) })
+    }
+    expect(waits()).toEqual([0, 5_000])
+    expect(failures[0]?.condition).toBe('ECONNREFUSED')
+  })
+})
 
 describe('a server that refuses', () => {
   it.each(refusals)('and $fault: says why and what to do, and waits', async (row) => {
@@ -211,7 +232,7 @@ describe('a server that refuses', () => {
     await refuse(await faulty.accept())
     expect(await waiting()).toMatchObject({ delayMs: waits[streamRow(condition).reaction] })
     const { reaction, remedy } = streamRow(condition)
-    const isTemporary = reaction === 'retry' || reaction === 'next'
+    const isTemporary = ['retry', 'unreached', 'next'].includes(reaction)
     expect(said[0]).toMatchObject({ level: isTemporary ? 'warn' : 'error', condition })
     expect(said[0]?.remedy).toBe(remedy)
     expect(failures[0]?.condition).toBe(condition)
