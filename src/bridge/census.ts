@@ -71,12 +71,15 @@ export class Census {
     return false
   }
 
-  /** It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death. */
-  releaseDevices(peer: Peer): void {
+  /**
+   * It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death, and the time
+   * that it may take to come back where its server was away.
+   */
+  releaseDevices(peer: Peer, returnedByMs: number): void {
     const { agenda, nowMs, settings } = this.context
     const timer = `inherited:${peer.jid}`
     if (agenda.has(timer)) return
-    agenda.set(timer, nowMs + settings.liveness.graceMs, () => {
+    agenda.set(timer, Math.max(nowMs + settings.liveness.graceMs, returnedByMs), () => {
       if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
     })
   }

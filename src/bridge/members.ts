@@ -375,7 +375,7 @@ export class Members {
         peer.reason = failure.reason
         this.#following.end(peer)
         this.retained.read(peer)
-        if (isAbsent) this.#census.releaseDevices(peer)
+        if (isAbsent) this.#census.releaseDevices(peer, this.vitality.returnedByMs)
         break
       case 'alive':
       case 'suspected':
@@ -383,7 +383,7 @@ export class Members {
         break
       case 'dead':
         if (peer.isRetainedUnread) this.retained.read(peer)
-        if (isAbsent) this.#census.releaseDevices(peer)
+        if (isAbsent) this.#census.releaseDevices(peer, this.vitality.returnedByMs)
     }
     const mayBeThere = peer.life !== 'dead' || (!isAbsent && !peer.isBelieved)
     if (mayBeThere) this.#inquiries.askLater(peer, wasDead ? 'dead' : 'unanswered')

@@ -1,12 +1,14 @@
 /**
- * How long this member was out of touch: `stale_after` without the stream the peers' device states are withdrawn here
- * (rule 23). A stream that comes and goes within seconds gives no chance to follow anybody, so it is no end of that:
+ * How long this member was out of touch: `stale_after` without the server the peers' device states are withdrawn here
+ * (rule 23). The server may have been away for less than the stream: it is found again some seconds after its return. A stream that comes and goes within seconds gives no chance to follow anybody, so it is no end of that:
  * only a peer that is in sync again is, or a stream that lasts.
  */
 import type { Context } from './context.js'
 import type { Peer } from './peer.js'
 
 const steadyTimer = 'own-steady'
+/** A server that is back is found so soon, ms: the XMPP edge tries one that it cannot reach at least that often. */
+const findMs = 5_000
 
 export class OwnAbsence {
   readonly #since = new Set<string>()
@@ -27,7 +29,8 @@ export class OwnAbsence {
       if (this.#due.delete(peer.jid)) this.onStale(peer)
       if (this.#since.has(peer.jid)) continue
       this.#since.add(peer.jid)
-      agenda.set(timer(peer.jid), nowMs + settings.liveness.staleAfterMs, () => {
+      const { staleAfterMs, graceMs } = settings.liveness
+      agenda.set(timer(peer.jid), nowMs + staleAfterMs + findMs + graceMs, () => {
         if (this.#isStreamUp) this.#due.add(peer.jid)
         else this.onStale(peer)
       })

@@ -37,6 +37,8 @@ export interface Peer {
   /** Its table is complete as of its epoch and sequence, and its feed is followed. */
   isSynced: boolean
   lastHeardMs: number
+  /** Since when the own stream is back, ms, where it was alive when that ended and has not been heard since. */
+  awaitedSinceMs: number | undefined
   /** Since it was last in sync a page that it was asked for did not come, or could not be taken. */
   missedSinceMs: number | undefined
   /** When its pubsub service, or the own one, was last known to let requests wait, ms; -Infinity: never. */

@@ -53,6 +53,7 @@ export class Roster {
       isFollowed: false,
       isSynced: false,
       lastHeardMs: this.context.nowMs,
+      awaitedSinceMs: undefined,
       missedSinceMs: undefined,
       serviceLateMs: -Infinity,
       aliveSinceMs: undefined,

@@ -17,17 +17,31 @@ export interface VitalityOutlets {
 /** The next word that a service is late may come this much later than it is due, ms. */
 const lateSlackMs = 100
 
+/**
+ * A member whose server was away comes back so long after this one at the latest, ms: it may wait for the longest back-off
+ * of the XMPP edge, 30 s, and then has to log in.
+ */
+const returnMs = 35_000
+
 export class Vitality {
   #isStreamUp = false
+  #streamUpMs = -Infinity
 
   constructor(
     private readonly context: Context,
     private readonly outlets: VitalityOutlets,
   ) {}
 
+  /** When a member that has not been heard on this stream should be back at the server, if it is alive, ms. */
+  get returnedByMs(): number {
+    const { staleAfterMs } = this.context.settings.liveness
+    return this.#streamUpMs + Math.min(returnMs, staleAfterMs)
+  }
+
   /** A sign of life: any batch or answer of its current epoch. */
   heard(peer: Peer): void {
     peer.lastHeardMs = this.context.nowMs
+    peer.awaitedSinceMs = undefined
     if (peer.life === 'alive') return
     if (peer.life !== 'suspected') log(this.context, 'info', 'member is alive', { peer: peer.jid })
     if (peer.life !== 'suspected') peer.aliveSinceMs = this.context.nowMs
@@ -46,7 +60,10 @@ export class Vitality {
     const sinceMs = this.context.nowMs
     const dueMs = (): number => {
       const { graceMs, deadAfterMs } = this.context.settings.liveness
-      return excusedUntilMs(peer, sinceMs, graceMs, deadAfterMs)
+      return Math.max(
+        excusedUntilMs(peer, sinceMs, graceMs, deadAfterMs),
+        this.#awaitedUntilMs(peer),
+      )
     }
     const arm = (): void =>
       this.context.agenda.set(timer('grace', peer), dueMs(), () => {
@@ -91,12 +108,14 @@ export class Vitality {
     }
   }
 
-  /** The own stream is back: the timers start in full. */
+  /** The own stream is back: the timers start in full. Where it was the server that was away, the others may come later. */
   start(peers: Iterable<Peer>): void {
     this.#isStreamUp = true
+    this.#streamUpMs = this.context.nowMs
     for (const peer of peers) {
       if (peer.life !== 'alive') continue
       peer.lastHeardMs = this.context.nowMs
+      peer.awaitedSinceMs ??= this.context.nowMs
       this.#watch(peer)
     }
   }
@@ -116,6 +135,11 @@ export class Vitality {
     }
   }
 
+  /** A stream that comes and goes puts nothing off for longer than `stale_after`. */
+  #awaitedUntilMs({ awaitedSinceMs = -Infinity }: Peer): number {
+    return Math.min(this.returnedByMs, awaitedSinceMs + this.context.settings.liveness.staleAfterMs)
+  }
+
   #heldBack(peer: Peer): void {
     if (this.context.agenda.has(timer('stale', peer)) || peer.isStale) return
     const { staleAfterMs } = this.context.settings.liveness
@@ -130,7 +154,10 @@ export class Vitality {
     this.#watchFor(peer, 'quiet', quietAtMs, () => this.outlets.onQuiet(peer))
     const deadAtMs = (sinceMs: number): number => {
       const { deadAfterMs, staleAfterMs } = limits()
-      return excusedUntilMs(peer, sinceMs, deadAfterMs, staleAfterMs)
+      return Math.max(
+        excusedUntilMs(peer, sinceMs, deadAfterMs, staleAfterMs),
+        this.#awaitedUntilMs(peer),
+      )
     }
     this.#watchFor(peer, 'dead', deadAtMs, () => this.#die(peer, 'silence'))
   }

@@ -75,6 +75,8 @@ export class SimulatedMember {
   readonly observed: (Command & { to: 'observe' })[] = []
   /** Every batch that was published, also again. */
   readonly batches: (ClusterCommand & { do: 'publishBatch' })[] = []
+  /** Every state that its Asterisk was given. */
+  readonly injections: (Command & { do: 'inject' })[] = []
   /** How many pages were asked for. */
   pullCount = 0
   readonly #events: BridgeEvent[] = []
@@ -246,7 +248,10 @@ export class SimulatedMember {
   #perform(command: Command): void {
     switch (command.to) {
       case 'asterisk':
-        if (command.do === 'inject') this.#checkInjection(command)
+        if (command.do === 'inject') {
+          this.#checkInjection(command)
+          this.injections.push(command)
+        }
         this.asterisk.perform(command)
         return
       case 'cluster':

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { onSeed } from '../search/seed.js'
 import type { Cluster, SimulatedMember } from './cluster-sim.js'
-import { eidOf } from './settings.js'
+import { eidOf, settings } from './settings.js'
 import {
   bystanderStep,
   expectConvergence,
@@ -23,6 +23,8 @@ import {
 
 /** How often each property runs on a seed. */
 const runs = 3_000
+
+const members = Array.from({ length: size }, (_, index) => index + 1)
 
 /** Between two runs the test's process answers its parent, which else takes it for dead. */
 const rest = (): Promise<void> => setImmediate()
@@ -168,6 +170,42 @@ describe('a member that goes for good', () => {
         expectReaders(cluster, one, [other])
         expectReaders(cluster, other, [one])
         expectGone(cluster, gone, { '3001@default': 0, '3002@default': 0 })
+      },
+    )
+    await fc.assert(property, onSeed(runs))
+  }, 3_600_000)
+})
+
+describe('an XMPP server that is away for less than stale_after', () => {
+  it('darkens nothing, however far apart the members are back (rule 23)', async () => {
+    const { staleAfterMs } = settings().liveness
+    // One that cannot reach a server tries at least every 5 s; one that is turned away may wait for 30 s.
+    const latesMs = fc.tuple(...members.map(() => fc.integer({ min: 0, max: 30_000 })))
+    const property = fc.asyncProperty(
+      fc.integer(),
+      fc.integer({ min: 0, max: staleAfterMs }),
+      latesMs,
+      fc.option(fc.constantFrom(...members)),
+      async (seed, awayMs, lates, restarted) => {
+        await rest()
+        const cluster = newCluster(seed).start()
+        for (const { asterisk } of cluster.members) asterisk.setDevice('PJSIP/1', 'INUSE')
+        cluster.time.pass(5_000)
+        for (const [index, member] of cluster.members.entries()) {
+          member.injections.length = 0
+          member.cut(Math.min(awayMs + (lates[index] ?? 0), staleAfterMs + 5_000))
+        }
+        if (restarted !== null) {
+          const member = cluster.member(restarted)
+          member.killBridge()
+          cluster.time.after(awayMs, () => member.startBridge())
+        }
+        cluster.time.pass(200_000)
+        for (const { injections, settings: own } of cluster.members) {
+          const dark = injections.filter(({ entry }) => 'state' in entry && entry.state !== 'INUSE')
+          expect(dark, `at ${own.jid}`).toEqual([])
+        }
+        expectConvergence(cluster)
       },
     )
     await fc.assert(property, onSeed(runs))

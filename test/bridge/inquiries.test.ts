@@ -216,11 +216,11 @@ describe('a member that does not answer', () => {
     expect(dialogue.take('subscribe')).toHaveLength(1)
   })
 
-  it('and was never heard loses what the journal names grace after its server says that it is absent (rule 9)', () => {
+  it('and was never heard loses what the journal names when it should be back, if its server says that it is absent (rules 9 and 23)', () => {
     const journal = [{ eid: b, kind: 'device_state', id: 'PJSIP/1' }] as const
     const dialogue = new Dialogue({ journal }).ready([], memberItem(2)).post(subscribedTo(2))
     dialogue.failAsk('timeout').pass(3_000).failAsk().pass(4_000)
-    dialogue.presence(2, false).failAsk().pass(999)
+    dialogue.presence(2, false).failAsk().pass(27_999)
     expect(dialogue.injected()).toEqual([])
     expect(dialogue.pass(1).injected()).toEqual([withdrawn])
   })
