@@ -1,28 +1,55 @@
 /** Every fault of `npm run faults`, once: peers are right again within the bound (rules 1 to 26). A test file for each server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { startProsody } from '../../../lab/prosody.js'
-import { describeMeasured, isWithinBound } from './fault.js'
+import { describeMeasured, isWithinBound, type Fault, type FaultGroup } from './fault.js'
 import { faultGroups } from './groups.js'
 import { Site } from './site.js'
 
+/** Of one fault, ms. */
+const timeoutMs = 120_000
+
 export function describeFaults(start: typeof startProsody): void {
-  describe.each(faultGroups)('under $name settings', (group) => {
-    let site: Site
+  for (const group of faultGroups) {
+    describe(`under '${group.name}' settings`, () =>
+      group.isSlow ? tryAtOnce(group, start) : tryInTurn(group, start))
+  }
+}
 
-    beforeAll(async () => {
-      site = await Site.start(group, start)
-    })
+function tryInTurn(group: FaultGroup, start: typeof startProsody): void {
+  let site: Site
 
-    afterAll(() => site.stop())
-
-    test.each(group.faults.map((fault) => [fault.name, fault] as const))(
-      '%s',
-      async (_, fault) => {
-        await site.heal()
-        const measured = await fault.run(site)
-        expect(isWithinBound(measured), describeMeasured(measured)).toBe(true)
-      },
-      120_000,
-    )
+  beforeAll(async () => {
+    site = await Site.start(group, start)
   })
+
+  afterAll(() => site.stop())
+
+  test.each(group.faults.map((fault) => [fault.name, fault] as const))(
+    '%s',
+    async (_, fault) => {
+      await site.heal()
+      await judge(fault, site)
+    },
+    timeoutMs,
+  )
+}
+
+function tryAtOnce(group: FaultGroup, start: typeof startProsody): void {
+  test.concurrent.each(group.faults.map((fault) => [fault.name, fault] as const))(
+    '%s',
+    async (_, fault) => {
+      const site = await Site.start({ ...group, name: fault.name }, start)
+      try {
+        await judge(fault, site)
+      } finally {
+        await site.stop()
+      }
+    },
+    2 * timeoutMs,
+  )
+}
+
+async function judge(fault: Fault, site: Site): Promise<void> {
+  const measured = await fault.run(site)
+  expect(isWithinBound(measured), describeMeasured(measured)).toBe(true)
 }

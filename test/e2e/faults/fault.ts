@@ -20,6 +20,8 @@ export interface Fault {
 /** Faults that are tried one after the other on one cluster. */
 export interface FaultGroup {
   readonly name: string
+  /** They are mostly waited for: the tests try them all at once, each on a cluster of its own. */
+  readonly isSlow?: boolean
   readonly settings: Settings
   /** Devices of each member, by letter. */
   readonly devices: Readonly<Record<string, number>>

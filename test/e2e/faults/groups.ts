@@ -4,8 +4,8 @@ import { bridgesGone, bridgesRestarted } from './bridges.js'
 import type { FaultGroup } from './fault.js'
 import { feedsMeddledWith, membersMeddledWith, storeLost, windowsMeddledWith } from './meddlers.js'
 import { networksCut } from './networks.js'
-import { serversAway, serversBack } from './servers.js'
-import { brisk, patient, watchful } from './settings.js'
+import { serversAway, serversAwayAsShipped, serversBack } from './servers.js'
+import { brisk, patient, shipped, watchful } from './settings.js'
 
 export const faultGroups: readonly FaultGroup[] = [
   {
@@ -38,6 +38,13 @@ export const faultGroups: readonly FaultGroup[] = [
     settings: watchful,
     devices: { a: 50, b: 50, c: 50 },
     faults: [...windowsMeddledWith],
+  },
+  {
+    name: 'shipped',
+    isSlow: true,
+    settings: shipped,
+    devices: { a: 50, b: 50, c: 50, d: 50 },
+    faults: [...serversAwayAsShipped],
   },
   {
     name: 'large',

@@ -2,7 +2,7 @@
 import type { Direction } from '../../../lab/tcp-proxy.js'
 import { readText } from '../../../lab/running.js'
 import type { Fault } from './fault.js'
-import { backoffMs } from './settings.js'
+import { backoffFromMuteMs, staleMs } from './settings.js'
 
 const cut = (what: string, directions?: readonly Direction[]): Fault => ({
   name: `network ${what}: its devices are withdrawn at the peers`,
@@ -37,13 +37,13 @@ const readingMs = 100
 /** What a bridge that has lost the network for good holds of its peers is withdrawn in time, and they are its own no more. */
 const lonely: Fault = {
   name: 'network cut for longer than stale_after: what the bridge holds of others is withdrawn',
-  bound: 'heartbeat + stale_after + 1 s',
+  bound: 'heartbeat + stale_after + 5 s + grace + 1 s',
   run: async (site) => {
     const { a, settings } = site
     const marks = site.marks([a])
     const startMs = performance.now()
     site.cut(a)
-    const boundMs = settings.heartbeatMs + settings.staleAfterMs + 1_000
+    const boundMs = settings.heartbeatMs + staleMs(settings) + 1_000
     return site.emptied(startMs, marks, boundMs)
   },
 }
@@ -56,10 +56,10 @@ const carriesAgain: Fault = {
     const marks = site.marks([a])
     const cutMs = performance.now()
     site.cut(a)
-    await site.emptied(cutMs, marks, settings.heartbeatMs + settings.staleAfterMs + 1_000)
+    await site.emptied(cutMs, marks, settings.heartbeatMs + staleMs(settings) + 1_000)
     const startMs = performance.now()
     site.mend()
-    return site.agreed(startMs, members, backoffMs(startMs - cutMs) + 5_000)
+    return site.agreed(startMs, members, backoffFromMuteMs(startMs - cutMs) + 5_000)
   },
 }
 

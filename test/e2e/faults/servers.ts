@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault, Measured } from './fault.js'
 import { toldAll } from './lamps.js'
-import { backoffMs, windowMs } from './settings.js'
+import { backoffMs, returnMs, staleMs, windowMs } from './settings.js'
 import type { Site } from './site.js'
 import { Store } from './store.js'
 
@@ -53,6 +53,42 @@ const briefly = (end: 'kill' | 'stop', what: string): Fault => ({
   },
 })
 
+/** It is killed, and answers again after so long, to the millisecond; gives for how long it was away, ms. */
+async function awayFor(site: Site, awayMs: number): Promise<number> {
+  const startMs = performance.now()
+  const isOver = delay(awayMs)
+  await site.endServer('kill')
+  await site.hideServer()
+  await site.server.start()
+  await isOver
+  await site.showServer()
+  return performance.now() - startMs
+}
+
+/** The members are back at their own times. */
+const away20to58 = [20, 45, 58].map((seconds): Fault => ({
+  name: `XMPP server away for ${seconds} s: nothing is withdrawn`,
+  bound: 'nothing changes',
+  run: async (site) => {
+    const marks = site.marks(site.members)
+    await awayFor(site, seconds * 1_000)
+    return site.changes(marks)
+  },
+}))
+
+/** The others wait for it as for one that is late. */
+const deadMeanwhile: Fault = {
+  name: 'XMPP server away for 20 s, a bridge killed meanwhile: its devices are withdrawn',
+  bound: 'backoff + 36 s after the return',
+  run: async (site) => {
+    const { a } = site
+    const marks = site.marks(site.others(a))
+    const [goneMs] = await Promise.all([awayFor(site, 20_000), a.killBridge()])
+    const boundMs = backoffMs(goneMs) + returnMs + 1_000
+    return site.withdrawn(performance.now(), a, marks, boundMs)
+  },
+}
+
 const back = (end: 'kill' | 'stop', what: string): Fault => ({
   name: `XMPP server ${what} and started again: what changed meanwhile is seen`,
   bound: 'backoff + 5 s',
@@ -61,12 +97,12 @@ const back = (end: 'kill' | 'stop', what: string): Fault => ({
 
 const long: Fault = {
   name: 'XMPP server away for longer than stale_after: what is held of others is withdrawn',
-  bound: 'stale_after + 1 s',
+  bound: 'stale_after + 5 s + grace + 1 s',
   run: async (site) => {
     const marks = site.marks(site.members)
     const startMs = performance.now()
     await site.endServer('kill')
-    return site.emptied(startMs, marks, site.settings.staleAfterMs + 1_000)
+    return site.emptied(startMs, marks, staleMs(site.settings) + 1_000)
   },
 }
 
@@ -75,9 +111,7 @@ const longAndBack: Fault = {
   bound: 'backoff + 5 s',
   run: (site) => {
     const marks = site.marks(site.members)
-    return caughtUp(site, 'kill', () =>
-      site.emptied(0, marks, 2 * site.settings.staleAfterMs + 1_000),
-    )
+    return caughtUp(site, 'kill', () => site.emptied(0, marks, staleMs(site.settings) + 1_000))
   },
 }
 
@@ -133,6 +167,8 @@ const windowsRemade = remade(
 )
 
 export const serversAway: readonly Fault[] = [long, longAndBack]
+
+export const serversAwayAsShipped: readonly Fault[] = [...away20to58, deadMeanwhile]
 
 export const serversBack: readonly Fault[] = [
   briefly('kill', 'killed'),

@@ -24,6 +24,16 @@ export const patient: Settings = {
   auditMs: 300_000,
 }
 
+/** As they are where nobody sets any. */
+export const shipped: Settings = {
+  heartbeatMs: 10_000,
+  deadAfterMs: 30_000,
+  graceMs: 5_000,
+  staleAfterMs: 60_000,
+  membersMs: 60_000,
+  auditMs: 300_000,
+}
+
 /** The own nodes are looked at so often that one can wait for it. */
 export const watchful: Settings = { ...patient, auditMs: 4_000 }
 
@@ -49,11 +59,24 @@ export const silentAsteriskMs = 12_000
 
 /**
  * What a bridge may wait before it connects again to a server that was gone for so long: the waits start at 0 and 500 ms,
- * double, are capped at 30 s, and jitter takes up to half of each away.
+ * double, and are capped at 5 s; jitter takes up to half of each away.
  */
 export function backoffMs(goneMs: number): number {
+  return Math.min(500 + 2 * goneMs, 5_000)
+}
+
+/** The same where connections were taken meanwhile, and nothing came: then each attempt takes 10 s, and the cap is 30 s. */
+export function backoffFromMuteMs(goneMs: number): number {
   return Math.min(500 + 2 * goneMs, 30_000)
 }
+
+/** A bridge withdraws what others have when its stream is down for so long: a server that is back in time has then been found. */
+export function staleMs({ staleAfterMs, graceMs }: Settings): number {
+  return staleAfterMs + 5_000 + graceMs
+}
+
+/** How long a bridge that is back waits for others that may be on their way back too. */
+export const returnMs = 35_000
 
 /** What writing that many items of a window may take: one at a time, with rests that grow with the server's load (rule 26). */
 export function windowMs(items: number): number {

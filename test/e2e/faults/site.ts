@@ -21,6 +21,7 @@ export class Site {
   readonly #cut = new Set<string>()
   /** Streams that end again within 10 s grow the backoff: the next fault must not inherit it. */
   #isBackoffGrown = false
+  #isUnreachable = false
 
   private constructor(
     readonly cluster: Cluster,
@@ -92,6 +93,19 @@ export class Site {
   async endServer(end: 'kill' | 'stop'): Promise<void> {
     this.#isBackoffGrown = true
     await this.server[end]()
+  }
+
+  /** Nobody gets to the XMPP server any more: connections are refused. */
+  async hideServer(): Promise<void> {
+    this.#isUnreachable = true
+    this.#isBackoffGrown = true
+    await Promise.all([...this.proxies.values()].map((proxy) => proxy.stop()))
+  }
+
+  async showServer(): Promise<void> {
+    if (!this.#isUnreachable) return
+    await Promise.all([...this.proxies.values()].map((proxy) => proxy.start()))
+    this.#isUnreachable = false
   }
 
   /** The devices of that member, all INUSE. */
@@ -204,6 +218,7 @@ export class Site {
   async heal(): Promise<void> {
     const { server } = this.cluster
     if (!server.running.isRunning) await server.start()
+    await this.showServer()
     this.mend()
     await Promise.all(this.members.map((member) => revive(member)))
     if (this.#isBackoffGrown) await this.#restartBridges()
