@@ -1,6 +1,7 @@
 /** What every part of the domain is given: the settings, the time, and the way out. */
 import type { Agenda } from './agenda.js'
 import type { Command, Refused } from './commands.js'
+import type { NeverShared } from './never-shared.js'
 import type { EntityId, Kind } from './state.js'
 
 export interface ShareSettings {
@@ -8,6 +9,8 @@ export interface ShareSettings {
   readonly subscribe: boolean
   /** May this device or mailbox leave or enter? */
   isShared(id: string): boolean
+  /** Why one of this name never may, whatever the filters say. */
+  whyNever?(id: string): NeverShared | undefined
 }
 
 /** Durations of life and death (rules 13, 16, 19 to 24, 26). */

@@ -129,7 +129,12 @@ function remarksOnKnowledge(explained: Explained): Remark[] {
     const text = `what ${item.name} (${jid}) says is not complete`
     remarks.push({ severity: 'warning', text, remedy: 'see hintbridge members for the reason' })
   }
-  if (!share.publish || !share.isShared(seen.id)) {
+  const never = share.whyNever?.(seen.id)
+  if (never) {
+    const { reason, remedy } = never
+    const text = `${seen.id} ${reason}: no member shares it`
+    remarks.push({ severity: 'note', text, ...(remedy !== undefined && { remedy }) })
+  } else if (!share.publish || !share.isShared(seen.id)) {
     remarks.push({
       severity: 'note',
       text: `the own Asterisk's state of it is not shared: share.${seen.kind} keeps it in`,
@@ -137,7 +142,7 @@ function remarksOnKnowledge(explained: Explained): Remark[] {
     })
   }
   remarks.push(...remarksOnAbsent(explained))
-  if (!isKnown) remarks.push(remarkOnUnknown(explained))
+  if (!isKnown && !never) remarks.push(remarkOnUnknown(explained))
   return remarks
 }
 

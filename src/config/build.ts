@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { type NeverShared, whyNeverShared } from '../bridge/never-shared.js'
 import type { Config, ConfigProblem, ShareConfig } from './config.js'
 import { isLoopback, parseHostPort } from './host-port.js'
 import { compileTrust, parseBareJid } from './jid.js'
@@ -19,12 +20,9 @@ export interface SettingsFiles {
 /** Name of the control socket in `state_dir`. */
 export const controlSocketName = 'hintbridge.sock'
 
-/**
- * Never shared, whatever the filters say (rule 4): Asterisk computes `Queue:` devices from sums, and `MWI:` devices
- * (res_mwi_devstate) from injected counts too, so they would feed back; fences are the bridge's own. `CLIEval/N` is no device but
- * what its console's `dialplan eval` leaves behind, another each time.
- */
-const neverShared = /^((Queue|MWI|hintbridge):|CLIEval\/)/
+const ownEndpointIsOut: NeverShared = {
+  reason: "is the bridge's own endpoint, which says nothing of a phone",
+}
 
 /** Makes the frozen Config of checked settings, and the warnings about what is allowed but unwise. */
 export function buildConfig(
@@ -34,6 +32,8 @@ export function buildConfig(
 ): { readonly config: Config; readonly warnings: ConfigProblem[] } {
   const { xmpp, asterisk, share, liveness, limits } = settings
   const ownEndpoint = `PJSIP/${asterisk.sip.resource}`
+  const whyNever = (id: string): NeverShared | undefined =>
+    id === ownEndpoint ? ownEndpointIsOut : whyNeverShared('device_state', id)
   const devices = compileFilter(share.device_state)
   const mailboxes = compileFilter(share.message_waiting)
   const isClaimed = compileAny(share.message_waiting.claim)
@@ -75,11 +75,13 @@ export function buildConfig(
     share: {
       device_state: {
         ...share.device_state,
-        isShared: (id) => id !== ownEndpoint && !neverShared.test(id) && devices(id),
+        isShared: (id) => whyNever(id) === undefined && devices(id),
+        whyNever,
       },
       message_waiting: {
         ...share.message_waiting,
-        isShared: (id) => id !== 'hintbridge@fence' && mailboxes(id),
+        isShared: (id) => whyNeverShared('message_waiting', id) === undefined && mailboxes(id),
+        whyNever: (id) => whyNeverShared('message_waiting', id),
         isClaimed,
       },
     },

@@ -1,5 +1,6 @@
 /** The configuration as the rest of the program sees it: validated, frozen, durations in milliseconds. */
 import type { LimitSettings, LivenessSettings } from '../bridge/context.js'
+import type { NeverShared } from '../bridge/never-shared.js'
 import type { EntityId } from '../bridge/state.js'
 import type { HostPort } from './host-port.js'
 import type { Secret } from './secret.js'
@@ -16,6 +17,8 @@ export interface ShareConfig {
   readonly exclude: readonly string[]
   /** Is a device or mailbox of this name shared: matched by an include, by no exclude, and not one that feeds back (rule 4)? */
   readonly isShared: (id: string) => boolean
+  /** Why one of this name is never shared, whatever the filters say; `undefined` where they decide. */
+  readonly whyNever: (id: string) => NeverShared | undefined
 }
 
 export interface DeviceShareConfig extends ShareConfig {

@@ -107,7 +107,7 @@ export const settingsSchema = section({
       publish: flag(true),
       subscribe: flag(true),
       include: patterns(['.*']),
-      exclude: patterns(['^Queue:', '^Local/']),
+      exclude: patterns(['^Local/']),
       uncachable: flag(false),
     }).prefault({}),
     message_waiting: section({

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { whyNeverShared } from '../../src/bridge/never-shared.js'
 import type { Kind } from '../../src/bridge/state.js'
 import type { Inspection } from '../../src/bridge/inspection.js'
 import type { StatesQuery, StatesSeen } from '../../src/bridge/inspection-views.js'
@@ -117,7 +118,7 @@ describe('a look at states', () => {
     expect(dialogue.bridge.inspection.look('device_state', 'PJSIP/2')?.sum).toEqual(
       device('PJSIP/2', 'INVALID'),
     )
-    dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(60_000)
+    dialogue.post({ type: 'StreamDown', reason: 'cut' }).pass(70_000)
     expect(partsOf(dialogue, 'PJSIP/1').at(-1)).toBe('pbx-2 INUSE held its member is out of sync')
   })
 
@@ -240,6 +241,33 @@ describe('an explanation', () => {
     ])
     dialogue.post({ type: 'RefreshRequested', kind: 'device_state' }).fenced()
     expect(unshared()).toEqual([undefined, undefined, undefined])
+  })
+
+  it('says of a name that is never shared why, and advises no setting that cannot help', () => {
+    const device_state = {
+      publish: true,
+      subscribe: true,
+      isShared: (id: string) => whyNeverShared('device_state', id) === undefined,
+      whyNever: (id: string) => whyNeverShared('device_state', id),
+    }
+    const { message_waiting } = settings().share
+    const dialogue = new Dialogue({
+      settings: { share: { device_state, message_waiting } },
+    }).ready()
+    const remarksOn = (id: string): unknown[] => [...explain(dialogue, id).remarks]
+    expect(remarksOn('Queue:sales_avail')).toEqual([
+      {
+        severity: 'note',
+        text: "Queue:sales_avail is computed by each Asterisk from the states of the queue's members, which are shared: no member shares it",
+        remedy:
+          'give this server the queue with the same members (queues.conf), and it follows them here too',
+      },
+    ])
+    for (const id of ['MWI:1@x', 'hintbridge:fence-1', 'CLIEval/1']) {
+      expect(JSON.stringify(remarksOn(id)), id).toMatch(/no member shares it/)
+      expect(JSON.stringify(remarksOn(id)), id).not.toMatch(/include|exclude|letter by letter/)
+    }
+    expect(JSON.stringify(remarksOn('Queue:sales'))).toMatch(/letter by letter/)
   })
 
   it('says what may be missing: Asterisk, the stream, a member that is not in sync', () => {

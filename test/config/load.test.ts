@@ -383,7 +383,18 @@ share: { device_state: { include: ['^PJSIP/', '^Custom:'], exclude: ['^PJSIP/9']
     expect(names.filter(devices.isShared)).toEqual(['PJSIP/100', 'Custom:night'])
   })
 
-  it('never share queues, fences, the bridge itself and what the console leaves behind, even where nothing is excluded (rule 4)', () => {
+  it("share a queue's callers and pauses as they are, but not what Asterisk computes (rule 4)", () => {
+    const { isShared, whyNever } = load(least).share.device_state
+    const names = ['Queue:a', 'Queue:a_pause_PJSIP/1', 'Queue:a_avail']
+    expect(names.filter(isShared)).toEqual(['Queue:a', 'Queue:a_pause_PJSIP/1'])
+    expect(names.map((name) => whyNever(name)?.reason)).toEqual([
+      undefined,
+      undefined,
+      "is computed by each Asterisk from the states of the queue's members, which are shared",
+    ])
+  })
+
+  it('never share what is computed, fences, the bridge itself and what the console leaves behind, even where nothing is excluded (rule 4)', () => {
     const { device_state: devices, message_waiting: mailboxes } = load(`${least}
 share: { device_state: { exclude: [] } }
 asterisk: { sip: { resource: bridge } }
