@@ -148,12 +148,12 @@ describe('the journal', () => {
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
   })
 
-  it('of an earlier run is withdrawn within grace where the server says that its member is not there (rules 9, 22)', () => {
+  it('of an earlier run is withdrawn when a member should be back that the server says is not there (rules 9, 22, 23)', () => {
     const dialogue = new Dialogue({ journal: [entry] }).ready([], memberItem(2))
     dialogue.post(subscribedTo(2))
     const { token } = dialogue.takeOne('ask')
     dialogue.post({ type: 'AskFailed', token, failure: failed('service-unavailable') })
-    expect(dialogue.pass(4_999).injected()).toEqual([])
+    expect(dialogue.pass(34_999).injected()).toEqual([])
     expect(dialogue.pass(1).injected()).toEqual([`${b} PJSIP/1 INVALID`])
   })
 

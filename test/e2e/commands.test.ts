@@ -140,7 +140,7 @@ describe('with running bridges around Prosody', () => {
       publish: true,
       subscribe: true,
       include: ['.*'],
-      exclude: ['^Queue:', '^Local/'],
+      exclude: ['^Local/'],
     })
     expect(mailboxes?.injected).toBe(2)
     expect(mailboxes?.perMember).toEqual(
@@ -148,7 +148,7 @@ describe('with running bridges around Prosody', () => {
     )
     const text = await said(b, 'channels')
     expectPlain(text)
-    expect(text).toMatch(/^exclude +\^Queue: {2}\^Local\/$/m)
+    expect(text).toMatch(/^exclude +\^Local\/$/m)
   })
 
   test("devices shows the sum and each member's part", async () => {

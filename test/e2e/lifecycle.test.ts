@@ -87,12 +87,13 @@ describe.each(xmppServers)('the life of a member with $kind', ({ start }) => {
     await a.awaitReady(1)
     await a.asterisk.setDevice('Custom:fence', 'BUSY')
     await b.asterisk.awaitDeviceState('Custom:fence', 'BUSY')
-    const changes = b.asterisk.ami.events
+    const changed = b.asterisk.ami.events
       .slice(since)
       .filter((event) => /^(DeviceStateChange|MessageWaiting)$/.test(event.get('Event') ?? ''))
-    expect(changes.map((event) => event.get('Device') ?? event.get('Mailbox'))).toEqual([
-      'Custom:fence',
-    ])
+      .map((event) => event.get('Device') ?? event.get('Mailbox') ?? '')
+    // By these the bridge at B sees every 20 s that its Asterisk still publishes.
+    const isOwn = (name: string): boolean => /^(MWI:)?hintbridge[:@]/.test(name)
+    expect(changed.filter((name) => !isOwn(name))).toEqual(['Custom:fence'])
   })
 
   test('leave of a running bridge withdraws everything at once, here and at the peers, and ends the bridge', async () => {

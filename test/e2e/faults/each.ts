@@ -38,7 +38,7 @@ function tryAtOnce(group: FaultGroup, start: typeof startProsody): void {
   test.concurrent.each(group.faults.map((fault) => [fault.name, fault] as const))(
     '%s',
     async (_, fault) => {
-      const site = await Site.start({ ...group, name: fault.name }, start)
+      const site = await Site.start(group, start)
       try {
         await judge(fault, site)
       } finally {
