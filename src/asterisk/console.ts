@@ -1,6 +1,7 @@
 /** Asterisk's console, asked one command at a time as `asterisk -rx COMMAND` does. */
 import { execFile } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
+import { isRoot } from '../privilege.js'
 
 export interface ConsoleOptions {
   /** The program that is `asterisk`, and arguments that go before the console's own, if any. */
@@ -75,7 +76,9 @@ function explain(
     return fail(`there is no '${program}'`, 'name its program in asterisk.console')
   }
   if (error.code === 'EACCES') {
-    return fail(`'${program}' may not be run by this user`, 'run this as root')
+    return isRoot()
+      ? fail(`'${program}' may not be run`, 'make it executable: chmod +x')
+      : fail(`'${program}' may not be run by this user`, 'run this as root')
   }
   if (error.killed === true) {
     return fail(
@@ -84,10 +87,16 @@ function explain(
     )
   }
   if (/unable to connect to remote asterisk/i.test(output)) {
-    return fail(
-      'no Asterisk answers on its socket, or this user may not use it',
-      'start Asterisk; run this as root or as the user of Asterisk',
-    )
+    return isRoot()
+      ? fail(
+          'no Asterisk answers on its socket',
+          'start Asterisk; where it runs in a container, or with another asterisk.conf, name under asterisk.console a program ' +
+            'that reaches its console there',
+        )
+      : fail(
+          'no Asterisk answers on its socket, or this user may not use it',
+          'start Asterisk; run this as root or as the user of Asterisk',
+        )
   }
   const lines = output.split('\n').filter((line) => line.trim() !== '')
   return fail(

@@ -6,6 +6,7 @@ import { readEntityId } from '../journal/identity.js'
 import { Mechanisms } from '../journal/mechanisms.js'
 import type { OverviewAnswer } from '../observe/api.js'
 import { askControl } from '../observe/control-client.js'
+import { isRoot } from '../privilege.js'
 import { StreamFailure, toStreamFailure } from '../xmpp/errors.js'
 import { XmppSession } from '../xmpp/session.js'
 import { Unchecked } from './finding.js'
@@ -140,7 +141,10 @@ async function askBridge<Answer>(controlSocket: string, path: string): Promise<A
     answer = await askControl(controlSocket, 'GET', path)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new Unchecked(reason, 'run this as root or as the user of the bridge')
+    const remedy = isRoot()
+      ? 'see with systemctl status hintbridge, or its log, what the bridge does; restart it'
+      : 'run this as root or as the user of the bridge'
+    throw new Unchecked(reason, remedy)
   }
   if (answer === undefined) return undefined
   if (answer.status !== 200) {

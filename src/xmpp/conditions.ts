@@ -109,6 +109,20 @@ const checkNetwork: StreamRow = {
   remedy: 'see whether xmpp.service is right, and the network and firewalls on the way there',
 }
 
+const freeFiles: StreamRow = {
+  reaction: 'retry',
+  remedy:
+    'this process, or the machine, may open no more files: raise LimitNOFILE of the unit (or ulimit -n), and see with ' +
+    'ls -l /proc/PID/fd what holds them',
+}
+
+const outOfFiles: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
+
+/** Does that code say that no more files or sockets may be opened? */
+export function isOutOfFiles(code: string): boolean {
+  return outOfFiles.has(code)
+}
+
 /** Every condition with a row of its own; all others are tried again with backoff. */
 export const streamRows: Readonly<Record<string, StreamRow>> = {
   // RFC 6120 §4.9.3
@@ -151,7 +165,9 @@ export const streamRows: Readonly<Record<string, StreamRow>> = {
   EAI_AGAIN: checkName,
   ECONNREFUSED: startServer,
   EHOSTUNREACH: checkNetwork,
+  EMFILE: freeFiles,
   ENETUNREACH: checkNetwork,
+  ENFILE: freeFiles,
   ENOTFOUND: checkName,
   ETIMEDOUT: checkNetwork,
   // Ours

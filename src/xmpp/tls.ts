@@ -5,7 +5,8 @@ import type { Client } from '@xmpp/client-core'
 import type { StreamFeatures } from '@xmpp/stream-features'
 import TlsSocket from '@xmpp/tls/lib/Socket.js'
 import xml from '@xmpp/xml'
-import { readPlainFile } from '../plain-file.js'
+import { readPlainFile, reasonUnread } from '../plain-file.js'
+import { isOutOfFiles } from './conditions.js'
 import { StreamFailure } from './errors.js'
 
 export interface TlsPolicy {
@@ -38,7 +39,10 @@ function readCa(file: string): string {
   try {
     return readPlainFile(file)
   } catch (cause) {
-    throw new StreamFailure('certificate', `failed to read the CA file ${file}`, { cause })
+    const reason = reasonUnread(cause)
+    // It is not the file's fault that this process may open no more of them.
+    const condition = isOutOfFiles(reason) ? reason : 'certificate'
+    throw new StreamFailure(condition, `failed to read the CA file ${file} (${reason})`, { cause })
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConsoleUnusable, runConsole } from '../../src/asterisk/console.js'
 
 let folder: string
@@ -28,6 +28,16 @@ async function failureOf(console: readonly string[], timeoutMs?: number): Promis
   return failure
 }
 
+/** Does that as if that user ran this process. */
+async function asUser<Result>(uid: number, act: () => Promise<Result>): Promise<Result> {
+  const spy = vi.spyOn(process as { getuid: () => number }, 'getuid').mockReturnValue(uid)
+  try {
+    return await act()
+  } finally {
+    spy.mockRestore()
+  }
+}
+
 describe("Asterisk's console", () => {
   it('is asked with -rx, the command one word, after the arguments that are configured', async () => {
     const echo = program('echo', 'for word in "$@"; do echo "<$word>"; done')
@@ -51,16 +61,22 @@ describe("Asterisk's console", () => {
     expect(failure.remedy).toBe('name its program in asterisk.console')
   })
 
-  it('that may not be run by this user says who may', async () => {
-    const failure = await failureOf([program('forbidden', 'true', 0o644)])
-    expect(failure.remedy).toBe('run this as root')
+  it('that may not be run by this user says who may, and to root what is missing', async () => {
+    const console = [program('forbidden', 'true', 0o644)]
+    expect((await asUser(1000, () => failureOf(console))).remedy).toBe('run this as root')
+    expect((await asUser(0, () => failureOf(console))).remedy).toBe('make it executable: chmod +x')
   })
 
   it('of no Asterisk, or of one whose socket is closed to this user, says what to do', async () => {
     const text =
       'echo "Unable to connect to remote asterisk (does /run/asterisk.ctl exist?)" >&2; exit 1'
-    const failure = await failureOf([program('unable', text)])
-    expect(failure.remedy).toBe('start Asterisk; run this as root or as the user of Asterisk')
+    const console = [program('unable', text)]
+    expect((await asUser(1000, () => failureOf(console))).remedy).toBe(
+      'start Asterisk; run this as root or as the user of Asterisk',
+    )
+    const { remedy } = await asUser(0, () => failureOf(console))
+    expect(remedy).toMatch(/^start Asterisk; where it runs in a container.* asterisk\.console/)
+    expect(remedy).not.toContain('as root')
   })
 
   it('that does not answer in time is given up', async () => {

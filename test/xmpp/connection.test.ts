@@ -200,7 +200,10 @@ describe('opening a stream', () => {
     const connection = connect({ services: ['xmpps://127.0.0.1:1'], tls })
     await status(connection, 'waiting')
     expect(said).toMatchObject([
-      { condition: 'certificate', reason: 'failed to read the CA file /nonexistent/ca.pem' },
+      {
+        condition: 'certificate',
+        reason: 'failed to read the CA file /nonexistent/ca.pem (ENOENT)',
+      },
     ])
   })
 })

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { isRoot } from '../../privilege.js'
 import type { Target } from './targets.js'
 
 const groupReads = 0o040
@@ -50,7 +51,7 @@ function stageFile({
     const replaced =
       statSync(path, { throwIfNoEntry: false }) ?? statSync(like, { throwIfNoEntry: false })
     const owner = replaced ?? (belongsToFolder ? statSync(folder) : undefined)
-    if (owner !== undefined && process.getuid?.() === 0) giveTo(owner, descriptor, path)
+    if (owner !== undefined && isRoot()) giveTo(owner, descriptor, path)
     fchmodSync(descriptor, mode | ((replaced?.mode ?? 0) & groupReads)) // whatever the umask took away
   } finally {
     closeSync(descriptor)

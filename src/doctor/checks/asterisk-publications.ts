@@ -1,6 +1,7 @@
 import { outboundAuthOf } from '../../config/asterisk-side.js'
 import type { SipConfig } from '../../config/config.js'
 import { formatHostPort } from '../../config/host-port.js'
+import { isRoot } from '../../privilege.js'
 import { readSections, type Section } from '../asterisk-files.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings, Unchecked } from '../finding.js'
@@ -23,7 +24,11 @@ function read(folder: string): Section[] {
     return readSections(folder, 'pjsip.conf')
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new Unchecked(`the files of Asterisk cannot be read: ${reason}`, 'run this as root')
+    const remedy = isRoot()
+      ? `its console says that its configuration is in ${folder}: where it runs in a container or a chroot, which has a folder of its ` +
+        `own there, compare ${folder}/pjsip.conf and what it includes there with docs/operations.md`
+      : 'run this as root'
+    throw new Unchecked(`the files of Asterisk cannot be read: ${reason}`, remedy)
   }
 }
 

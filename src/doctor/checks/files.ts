@@ -4,6 +4,7 @@ import { passwordSettings } from '../../config/secrets.js'
 import { at, textAt } from '../../config/tree.js'
 import { readYaml } from '../../config/yaml.js'
 import { readPlainFile } from '../../plain-file.js'
+import { isRoot } from '../../privilege.js'
 import type { Check } from '../check.js'
 import { type Finding, Findings, Unchecked } from '../finding.js'
 
@@ -31,8 +32,7 @@ export const filesCheck = (configFile: string): Check => ({
     const [service] = await factsOf(config.stateDir, false)
     if (service === undefined)
       throw new Unchecked(`whose the bridge is, is not known before there is ${config.stateDir}`)
-    const isAskedByRoot = process.getuid?.() === root
-    return judgeFiles(await readFacts(resolve(configFile)), service, isAskedByRoot)
+    return judgeFiles(await readFacts(resolve(configFile)), service, isRoot())
   },
 })
 
