@@ -75,7 +75,8 @@ export class Following {
     const misses = this.#misses.get(peer) ?? 0
     // Whoever refuses this member has told so itself.
     if (!isBarred || (misses >= patientMisses && !peer.isRefusing)) {
-      this.troubles.raise(peer.jid, 'feed', withRemedy(failure, 'feed', this.context.settings))
+      const text = withRemedy(failure, 'feed', this.context.settings, peer.item.service)
+      this.troubles.raise(peer.jid, 'feed', text)
     }
     if (!isBarred && failure.condition !== 'item-not-found') this.#retryIn(peer, retryMs)
     else {

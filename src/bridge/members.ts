@@ -118,6 +118,8 @@ export class Members {
     })
     this.vitality = new Vitality(context, {
       onQuiet: (peer) => this.#inquiries.askQuiet(peer),
+      onLife: (peer) => this.#troubles.over(peer.jid, 'dead'),
+      onLongDead: (peer) => this.#troubles.staysDead(peer),
       onDeath: (peer) => this.#died(peer),
       onStale: (peer) => this.#becameStale(peer),
     })
@@ -202,7 +204,7 @@ export class Members {
       this.pulls.cancel(peer)
       this.#following.moved(peer)
     }
-    peer.item = item
+    this.#roster.update(peer, item)
     // Where the service hides who published it, the member shows itself by its presence.
     if (item.publisher !== undefined) this.readers.show(item.id)
     if (isNews) this.presence.forget(item.jid)
@@ -361,8 +363,7 @@ export class Members {
     if (failure.condition === 'disconnected' || this.#roster.get(peer.jid) !== peer) return
     if (failure.condition === 'forbidden') {
       peer.isRefusing = true
-      const remedy = `name ${this.context.settings.jid} under trust in its configuration`
-      this.#troubles.raise(peer.jid, 'refuses', `it refuses this member: ${remedy}`)
+      this.#troubles.refuses(peer)
       this.#inquiries.askLater(peer, 'forbidden')
       return
     }
@@ -371,8 +372,7 @@ export class Members {
     const wasDead = peer.life === 'dead'
     switch (peer.life) {
       case 'unknown':
-        peer.life = 'dead'
-        peer.reason = failure.reason
+        this.vitality.absent(peer, failure.reason)
         this.#following.end(peer)
         this.retained.read(peer)
         if (isAbsent) this.#census.releaseDevices(peer, this.vitality.returnedByMs)

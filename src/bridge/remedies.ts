@@ -2,14 +2,20 @@
 import type { BridgeSettings } from './context.js'
 import type { Failure } from './events.js'
 
-/** What was asked of a service: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
 /** The setting of each server for how fast it reads what a bridge sends. */
 export const whereRateIsSet =
   "Prosody, bridge_rate of mod_bridge_rate; ejabberd, the bridges' rate in c2s_shaper; see docs/xmpp-servers.md"
 
+/** What was asked of a service: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
 export type Asked = 'nodes' | 'members' | 'feed'
 
-type Remedy = (settings: BridgeSettings) => string
+/** Whom the failed request came from, and which service it went to. */
+interface Failed {
+  readonly jid: string
+  readonly service: string
+}
+
+type Remedy = (failed: Failed) => string
 
 const nameService: Remedy = ({ service }) =>
   `does xmpp.pubsub name the pubsub service of your server? It says ${service}`
@@ -23,8 +29,8 @@ const openMembers: Remedy = ({ jid }) =>
 const awaitAdmission: Remedy = ({ jid }) =>
   `its bridge lets whoever it trusts read its feed: does trust there name ${jid}? If it is older than this one, the access_model of that ` +
   `node is to be open`
-const reachService: Remedy = () =>
-  'see that your server reaches that service (federation, DNS), and that xmpp.pubsub of that member names it'
+const reachService: Remedy = ({ service }) =>
+  `see that your server reaches ${service} (federation, DNS), and that xmpp.pubsub of that member names it`
 const awaitPeer: Remedy = () => 'that node is made again when its bridge runs: see whether it does'
 const seeServer: Remedy = ({ service }) =>
   `see whether the XMPP server and the way to it are overloaded, and whether it has loaded ${service}: its log says why not ` +
@@ -69,12 +75,16 @@ export const reviveOutflow =
   "outbound-publish sections (sip:again@…), then 'module reload res_pjsip_outbound_publish.so', which ends no call; or " +
   'restart Asterisk'
 
-/** The failure's reason, and what can be done about it where the table knows. */
+/**
+ * The failure's reason, and what can be done about it where the table knows. `service`: which one failed, where it is not the
+ * own one.
+ */
 export function withRemedy(
   { condition, reason }: Failure,
   asked: Asked,
-  settings: BridgeSettings,
+  { jid, service: own }: Pick<BridgeSettings, 'jid' | 'service'>,
+  service = own,
 ): string {
   const remedy = remedies[asked].get(condition)
-  return remedy === undefined ? reason : `${reason}: ${remedy(settings)}`
+  return remedy === undefined ? reason : `${reason}: ${remedy({ jid, service })}`
 }

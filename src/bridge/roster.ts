@@ -2,6 +2,7 @@
 import type { Context } from './context.js'
 import type { FeedAt } from './events.js'
 import type { MemberItem } from './messages.js'
+import { Namesakes } from './namesakes.js'
 import type { Peer } from './peer.js'
 import { Replica } from './replica.js'
 import type { EntityId, FeedEntry, StateEntry } from './state.js'
@@ -15,11 +16,14 @@ export interface RosterOutlets {
 
 export class Roster {
   readonly #peers = new Map<string, Peer>()
+  readonly #namesakes: Namesakes
 
   constructor(
     private readonly context: Context,
     private readonly outlets: RosterOutlets,
-  ) {}
+  ) {
+    this.#namesakes = new Namesakes(context)
+  }
 
   get peers(): IterableIterator<Peer> {
     return this.#peers.values()
@@ -71,8 +75,15 @@ export class Roster {
     return peer
   }
 
+  /** It has another item by now. */
+  update(peer: Peer, item: MemberItem): void {
+    peer.item = item
+    this.#namesakes.judge(this.peers)
+  }
+
   remove(jid: string): void {
     this.#peers.delete(jid)
+    this.#namesakes.judge(this.peers)
   }
 
   /** Another live member that holds the peer's EID. */

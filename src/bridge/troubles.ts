@@ -1,8 +1,9 @@
 /** What is wrong with a member: a health problem that stands until it is in sync, and each change of it logged once. */
 import { type Context, health, log } from './context.js'
+import type { Peer } from './peer.js'
 
-/** Its feed cannot be subscribed to; it refuses this member; it is refused here. They may come in turns. */
-export type Trouble = 'feed' | 'refuses' | 'refused'
+/** Its feed cannot be subscribed to; it refuses this member; it is refused here; it stays dead. They may come in turns. */
+export type Trouble = 'feed' | 'refuses' | 'refused' | 'dead'
 
 export class Troubles {
   /** What stands, by JID and kind, the latest last. */
@@ -21,6 +22,20 @@ export class Troubles {
     if (said.get(trouble) === text) return
     said.set(trouble, text)
     log(this.context, 'warn', 'member has a problem', { peer: jid, problem: text })
+  }
+
+  refuses({ jid }: Peer): void {
+    const remedy = `name ${this.context.settings.jid} under trust in its configuration`
+    this.raise(jid, 'refuses', `it refuses this member: ${remedy}`)
+  }
+
+  /** Its lamps are out, and it does not come back by itself. */
+  staysDead({ jid, reason }: Peer): void {
+    const because = reason === undefined ? '' : ` (${reason})`
+    const text =
+      `it has been dead for minutes${because}, and the lamps of its phones are out here: start its Asterisk and its bridge, and see ` +
+      `that it reaches the XMPP server; where it is gone for good, hintbridge forget ${jid}`
+    this.raise(jid, 'dead', text)
   }
 
   /** These are over; another may stand. */

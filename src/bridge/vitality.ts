@@ -8,8 +8,12 @@ import type { Peer } from './peer.js'
 export interface VitalityOutlets {
   /** Nothing came for 1.5 heartbeats: ask it, and see whether its feed is what is missing (rule 15). */
   onQuiet(peer: Peer): void
+  /** It gives the first sign of life. */
+  onLife(peer: Peer): void
   /** No sign for `grace` after its stream ended, or for `dead_after`. */
   onDeath(peer: Peer): void
+  /** It has been dead for minutes: a restart or an upgrade takes less time. */
+  onLongDead(peer: Peer): void
   /** For `stale_after` it stayed up but not ready (rule 16), or its table did not come. */
   onStale(peer: Peer): void
 }
@@ -22,6 +26,9 @@ const lateSlackMs = 100
  * of the XMPP edge, 30 s, and then has to log in.
  */
 const returnMs = 35_000
+
+/** So long a dead member is waited for before somebody is told to see to it, ms. */
+const longDeadMs = 180_000
 
 export class Vitality {
   #isStreamUp = false
@@ -43,12 +50,15 @@ export class Vitality {
     peer.lastHeardMs = this.context.nowMs
     peer.awaitedSinceMs = undefined
     if (peer.life === 'alive') return
-    if (peer.life !== 'suspected') log(this.context, 'info', 'member is alive', { peer: peer.jid })
-    if (peer.life !== 'suspected') peer.aliveSinceMs = this.context.nowMs
+    const isNews = peer.life !== 'suspected'
+    if (isNews) peer.aliveSinceMs = this.context.nowMs
     peer.life = 'alive'
     peer.reason = undefined
-    this.context.agenda.cancel(timer('grace', peer))
+    for (const name of ['grace', 'long-dead']) this.context.agenda.cancel(timer(name, peer))
     this.#watch(peer)
+    if (!isNews) return
+    log(this.context, 'info', 'member is alive', { peer: peer.jid })
+    this.outlets.onLife(peer)
   }
 
   /** The server says that it has no stream: `grace` runs. */
@@ -113,6 +123,7 @@ export class Vitality {
     this.#isStreamUp = true
     this.#streamUpMs = this.context.nowMs
     for (const peer of peers) {
+      if (peer.life === 'dead') this.#watchDead(peer)
       if (peer.life !== 'alive') continue
       peer.lastHeardMs = this.context.nowMs
       peer.awaitedSinceMs ??= this.context.nowMs
@@ -130,7 +141,7 @@ export class Vitality {
 
   forget(peer: Peer): void {
     peer.missedSinceMs = undefined
-    for (const name of ['grace', 'quiet', 'dead', 'stale'] as const) {
+    for (const name of ['grace', 'quiet', 'dead', 'stale', 'long-dead'] as const) {
       this.context.agenda.cancel(timer(name, peer))
     }
   }
@@ -181,10 +192,21 @@ export class Vitality {
     arm(this.context.nowMs)
   }
 
-  #die(peer: Peer, reason: string): void {
-    this.forget(peer)
+  /** It was never heard, and nobody answers for it. */
+  absent(peer: Peer, reason: string): void {
     peer.life = 'dead'
     peer.reason = reason
+    this.#watchDead(peer)
+  }
+
+  #watchDead(peer: Peer): void {
+    const { agenda, nowMs } = this.context
+    agenda.set(timer('long-dead', peer), nowMs + longDeadMs, () => this.outlets.onLongDead(peer))
+  }
+
+  #die(peer: Peer, reason: string): void {
+    this.forget(peer)
+    this.absent(peer, reason)
     peer.aliveSinceMs = undefined
     peer.delayMs = undefined
     log(this.context, 'warn', 'member is dead, its device states are withdrawn', {

@@ -178,6 +178,53 @@ describe('a member that is seen', () => {
   })
 })
 
+describe('a member that stays dead', () => {
+  it('is a problem after three minutes, until it gives a sign of life', () => {
+    const dialogue = joined().passFenced(30_000 + 179_999)
+    expect(life(dialogue)).toBe('dead')
+    expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
+    expect(dialogue.passFenced(1).health(`member:${jidOf(2)}`)).toBe(
+      `${jidOf(2)}: it has been dead for minutes (silence), and the lamps of its phones are out here: start its Asterisk and its ` +
+        `bridge, and see that it reaches the XMPP server; where it is gone for good, hintbridge forget ${jidOf(2)}`,
+    )
+    dialogue.presence(2, true).clear()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) }).take('ask')
+    dialogue.presence(2, true).answerAsk(2)
+    expect(dialogue.take('health').at(-1)).toMatchObject({ key: `member:${jidOf(2)}` })
+    expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
+  })
+
+  it('is one too where it never answered, counted anew with each stream, and none when it is forgotten', () => {
+    const dialogue = new Dialogue().ready([], memberItem(2)).post(subscribedTo(2)).failAsk()
+    dialogue.passFenced(100_000).post({ type: 'StreamDown', reason: 'cut' }).online(memberItem(2))
+    expect(dialogue.passFenced(179_999).health(`member:${jidOf(2)}`)).toBeUndefined()
+    expect(dialogue.passFenced(1).health(`member:${jidOf(2)}`)).toContain('dead for minutes')
+    dialogue.post({ type: 'ForgetRequested', member: jidOf(2) })
+    expect(dialogue.take('health').filter(({ key }) => key === `member:${jidOf(2)}`)).toMatchObject(
+      [{}],
+    )
+  })
+})
+
+describe('members of one name', () => {
+  it('are a problem, until each has its own', () => {
+    const name = 'pbx-3'
+    const dialogue = joined().post({ type: 'MemberItemReceived', item: memberItem(2, { name }) })
+    expect(dialogue.health('name:pbx-3')).toBeUndefined()
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(3) })
+    expect(dialogue.health('name:pbx-3')).toBe(
+      `several members are called pbx-3 (${jidOf(2)}, ${jidOf(3)}): give each a 'name' of its own in its configuration`,
+    )
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) })
+    expect(dialogue.take('health').filter(({ key }) => key === 'name:pbx-3')).toEqual([
+      { to: 'observe', do: 'health', key: 'name:pbx-3', severity: 'warning' },
+    ])
+    const own = settings().name
+    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2, { name: own }) })
+    expect(dialogue.health(`name:${own}`)).toContain(jidOf(1))
+  })
+})
+
 describe('a member that refuses this one', () => {
   it('is named with the remedy, and logged once until it is in sync', () => {
     const dialogue = new Dialogue().ready().clear()
@@ -1013,8 +1060,9 @@ describe('the own standing', () => {
     const dialogue = conflicted()
     expect(dialogue.health('stream-conflict')).toBe(
       `the server ended the stream: conflict, User removed: either another bridge uses the JID ${jidOf(1)} with this ` +
-        `EID, then give each bridge its own account and each Asterisk its own entityid; or the account was removed, then ` +
-        `make it again`,
+        `EID, then give each bridge its own account and each Asterisk its own entityid; or, where the network was cut or this ` +
+        `machine died, the server still holds its last session, then it lets this one in when it has noticed (ejabberd, at ` +
+        `once: resource_conflict: acceptnew); or the account was removed, then make it again`,
     )
   })
 

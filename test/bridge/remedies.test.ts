@@ -9,4 +9,11 @@ describe('the remedy', () => {
       /^no answer from pubsub: see whether .* overloaded, and whether it has loaded \S+: its log says why not \(Prosody: .*lua-dbi-sqlite3\)$/,
     )
   })
+
+  it("names the service that failed, which may be the member's own", () => {
+    const failure = { condition: 'timeout', reason: 'no answer', isTemporary: true }
+    const text = withRemedy(failure, 'feed', settings(1), 'pubsub.other.example.org')
+    expect(text).toContain('whether it has loaded pubsub.other.example.org')
+    expect(text).not.toContain(settings(1).service)
+  })
 })
