@@ -43,7 +43,7 @@ export const faultGroups: readonly FaultGroup[] = [
     name: 'shipped',
     isSlow: true,
     settings: shipped,
-    devices: { a: 50, b: 50, c: 50, d: 50 },
+    devices: { a: 50, b: 50, c: 50 },
     faults: [...serversAwayAsShipped],
   },
   {
