@@ -124,9 +124,6 @@ export class Bridge {
       isStreamUp: () => this.#standing.jid !== undefined,
     })
     this.#departure = new Departure(context, { deleteNodes: () => this.#deleteNodes() })
-    context.agenda.set('journal-stale', nowMs + settings.liveness.staleAfterMs, () =>
-      this.#injection.withdrawInheritedDevices(),
-    )
   }
 
   /** When `DeadlinePassed` is to be handled next, ms; `Infinity` where nothing waits. */

@@ -11,11 +11,19 @@ import { type Context, count, health, log } from './context.js'
 import type { Injection } from './injection.js'
 import type { MemberItem } from './messages.js'
 import { objectionTo } from './objections.js'
+import { absentAfterMs } from './own-absence.js'
 import type { Peer } from './peer.js'
 import type { Roster } from './roster.js'
 
 /** Where the service hides publishers anybody may write items: so many that nobody vouched for are followed. */
 const maxUnbelieved = 200
+
+export interface CensusOutlets {
+  /** It has left. */
+  dismiss(peer: Peer): void
+  /** When a member that has not been heard on this stream should be back, ms. */
+  returnedByMs(): number
+}
 
 export class Census {
   /** The items of the last reading that may be members'. */
@@ -31,9 +39,11 @@ export class Census {
     private readonly context: Context,
     private readonly injection: Injection,
     private readonly roster: Roster,
-    private readonly dismiss: (peer: Peer) => void,
+    private readonly outlets: CensusOutlets,
   ) {
     const { staleAfterMs } = context.settings.liveness
+    const absentMs = context.nowMs + absentAfterMs(context.settings.liveness)
+    context.agenda.set('inherited-devices', absentMs, () => this.#releaseAllDevices())
     context.agenda.set('inherited-counts', context.nowMs + staleAfterMs, () => {
       this.#isCountsDue = true
       this.#releaseCounts()
@@ -75,13 +85,23 @@ export class Census {
    * It may have died while this bridge was down: what an earlier run injected of it gets `grace`, as at any death, and the time
    * that it may take to come back where its server was away.
    */
-  releaseDevices(peer: Peer, returnedByMs: number): void {
+  releaseDevices(peer: Peer): void {
     const { agenda, nowMs, settings } = this.context
     const timer = `inherited:${peer.jid}`
     if (agenda.has(timer)) return
-    agenda.set(timer, Math.max(nowMs + settings.liveness.graceMs, returnedByMs), () => {
+    const atMs = Math.max(nowMs + settings.liveness.graceMs, this.outlets.returnedByMs())
+    agenda.set(timer, atMs, () => {
       if (peer.life === 'dead') this.injection.withdrawInheritedDevices(peer.eid)
     })
+  }
+
+  /** No snapshot came since the start (rule 9); where the stream is just there, those that are late are waited for, once. */
+  #releaseAllDevices(): void {
+    const withdraw = (): void => this.injection.withdrawInheritedDevices()
+    const { agenda, nowMs } = this.context
+    const returnedByMs = this.outlets.returnedByMs()
+    if (nowMs >= returnedByMs) withdraw()
+    else agenda.set('inherited-devices', returnedByMs, withdraw)
   }
 
   /** The other's item that the last reading gives for that EID, full or bare JID. */
@@ -116,7 +136,7 @@ export class Census {
 
   #dismissGone(missing: readonly Peer[]): void {
     for (const peer of missing) {
-      if (this.#missing.has(peer.jid) && this.#isGone(peer)) this.dismiss(peer)
+      if (this.#missing.has(peer.jid) && this.#isGone(peer)) this.outlets.dismiss(peer)
     }
     this.#missing = new Set(missing.map(({ jid }) => jid))
     if (!this.#isCrowded || this.#unbelieved().length >= maxUnbelieved) return

@@ -71,9 +71,10 @@ export class Members {
     })
     this.giving = new Giving(context, injection, this.#roster, budget)
     this.#objections = new Objections(context)
-    this.#census = new Census(context, injection, this.#roster, (peer) =>
-      this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
-    )
+    this.#census = new Census(context, injection, this.#roster, {
+      dismiss: (peer) => this.#dismiss(peer, 'nobody answers for it, and its item is gone'),
+      returnedByMs: () => this.vitality.returnedByMs,
+    })
     this.#troubles = new Troubles(context)
     this.#absence = new OwnAbsence(context, (peer) => this.#becameStale(peer))
     this.#departed = new Departed(context)
@@ -375,7 +376,7 @@ export class Members {
         this.vitality.absent(peer, failure.reason)
         this.#following.end(peer)
         this.retained.read(peer)
-        if (isAbsent) this.#census.releaseDevices(peer, this.vitality.returnedByMs)
+        if (isAbsent) this.#census.releaseDevices(peer)
         break
       case 'alive':
       case 'suspected':
@@ -383,7 +384,7 @@ export class Members {
         break
       case 'dead':
         if (peer.isRetainedUnread) this.retained.read(peer)
-        if (isAbsent) this.#census.releaseDevices(peer, this.vitality.returnedByMs)
+        if (isAbsent) this.#census.releaseDevices(peer)
     }
     const mayBeThere = peer.life !== 'dead' || (!isAbsent && !peer.isBelieved)
     if (mayBeThere) this.#inquiries.askLater(peer, wasDead ? 'dead' : 'unanswered')
@@ -453,9 +454,8 @@ export class Members {
 
   /** Those that were refused for that EID are judged again: its holder has left. */
   #judgeRefused(eid: EntityId): void {
-    for (const peer of this.peers) {
+    for (const peer of this.peers)
       if (peer.eid === eid && peer.refusal !== undefined) this.#judgeAgain(peer)
-    }
   }
 
   #judgeAgain(peer: Peer): void {

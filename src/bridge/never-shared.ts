@@ -14,8 +14,9 @@ interface Row extends NeverShared {
 const rows: Readonly<Record<Kind, readonly Row[]>> = {
   device_state: [
     {
-      // Of a queue's own devices it alone is computed from sums; callers who wait, and pauses, are this server's own.
-      form: /^Queue:.*_avail$/,
+      // Of a queue's own devices it alone is computed from sums; callers who wait, and pauses, are this server's own. A queue
+      // whose name ends so is taken for one.
+      form: /^Queue:(?!.*_pause_).*_avail$/,
       reason:
         "is computed by each Asterisk from the states of the queue's members, which are shared",
       remedy:

@@ -1,14 +1,19 @@
 /**
- * How long this member was out of touch: `stale_after` without the server the peers' device states are withdrawn here
- * (rule 23). The server may have been away for less than the stream: it is found again some seconds after its return. A stream that comes and goes within seconds gives no chance to follow anybody, so it is no end of that:
+ * How long this member was out of touch: where the server was away for `stale_after` the peers' device states are withdrawn here
+ * (rule 23). The stream is away for some seconds more, for so long it takes to find a server that is back. A stream that comes and goes within seconds gives no chance to follow anybody, so it is no end of that:
  * only a peer that is in sync again is, or a stream that lasts.
  */
-import type { Context } from './context.js'
+import type { Context, LivenessSettings } from './context.js'
 import type { Peer } from './peer.js'
 
 const steadyTimer = 'own-steady'
 /** A server that is back is found so soon, ms: the XMPP edge tries one that it cannot reach at least that often. */
 const findMs = 5_000
+
+/** So long without the stream, ms, the server has been away for `stale_after`. */
+export function absentAfterMs({ staleAfterMs, graceMs }: LivenessSettings): number {
+  return staleAfterMs + findMs + graceMs
+}
 
 export class OwnAbsence {
   readonly #since = new Set<string>()
@@ -29,8 +34,7 @@ export class OwnAbsence {
       if (this.#due.delete(peer.jid)) this.onStale(peer)
       if (this.#since.has(peer.jid)) continue
       this.#since.add(peer.jid)
-      const { staleAfterMs, graceMs } = settings.liveness
-      agenda.set(timer(peer.jid), nowMs + staleAfterMs + findMs + graceMs, () => {
+      agenda.set(timer(peer.jid), nowMs + absentAfterMs(settings.liveness), () => {
         if (this.#isStreamUp) this.#due.add(peer.jid)
         else this.onStale(peer)
       })

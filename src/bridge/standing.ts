@@ -106,9 +106,9 @@ export class Standing {
     this.context.agenda.cancel('conflict-over')
     const text =
       `${reason}: either another bridge uses the JID ${this.context.settings.jid} with ` +
-      `this EID, then give each bridge its own account and each Asterisk its own entityid; or, where the network was cut or this ` +
-      `machine died, the server still holds its last session, then it lets this one in when it has noticed (ejabberd, at ` +
-      `once: resource_conflict: acceptnew); or the account was removed, then make it again`
+      `this EID, then give each bridge its own account and each Asterisk its own entityid; or the server still holds the session ` +
+      `from before a cut or a crash, then it lets this one in once it notices (ejabberd, at once: resource_conflict: ` +
+      `acceptnew); or the account was removed, then make it again`
     health(this.context, 'stream-conflict', 'error', text)
     log(this.context, 'error', 'the server ended the stream with conflict', { reason })
   }

@@ -16,6 +16,7 @@ export class Troubles {
   raise(jid: string, trouble: Trouble, text: string): void {
     const standing = mapOf(this.#standing, jid)
     standing.delete(trouble)
+    if (trouble === 'refused') standing.delete('dead')
     standing.set(trouble, text)
     this.#tell(jid, standing)
     const said = mapOf(this.#said, jid)
@@ -31,6 +32,8 @@ export class Troubles {
 
   /** Its lamps are out, and it does not come back by itself. */
   staysDead({ jid, reason }: Peer): void {
+    // It is there, and does not let this one follow it: that is what has to be mended.
+    if (this.#standing.get(jid)?.has('refuses')) return
     const because = reason === undefined ? '' : ` (${reason})`
     const text =
       `it has been dead for minutes${because}, and the lamps of its phones are out here: start its Asterisk and its bridge, and see ` +

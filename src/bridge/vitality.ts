@@ -48,8 +48,12 @@ export class Vitality {
   /** A sign of life: any batch or answer of its current epoch. */
   heard(peer: Peer): void {
     peer.lastHeardMs = this.context.nowMs
+    const wasAwaited = peer.awaitedSinceMs !== undefined
     peer.awaitedSinceMs = undefined
-    if (peer.life === 'alive') return
+    if (peer.life === 'alive') {
+      if (wasAwaited) this.#watch(peer)
+      return
+    }
     const isNews = peer.life !== 'suspected'
     if (isNews) peer.aliveSinceMs = this.context.nowMs
     peer.life = 'alive'

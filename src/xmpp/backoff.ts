@@ -12,9 +12,9 @@ export class Backoff {
 
   constructor(private readonly options: BackoffOptions) {}
 
-  /** Milliseconds until the next attempt, `capMs` at most; each call counts as one. The jitter takes away up to half. */
-  next(capMs = this.options.capMs): number {
-    const { firstMs, random } = this.options
+  /** Milliseconds until the next attempt; each call counts as one. The jitter takes away up to half. */
+  next(): number {
+    const { firstMs, capMs, random } = this.options
     const full = this.attempts === 0 ? 0 : Math.min(capMs, firstMs * 2 ** (this.attempts - 1))
     this.attempts += 1
     return full * (1 - random() / 2)

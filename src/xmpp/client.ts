@@ -102,9 +102,9 @@ export class StreamClient extends Client {
     return this.rawSocket()?.connecting === false
   }
 
-  /** Has anything come from the server? */
+  /** Has anything come from the server? Whoever takes a connection for direct TLS may be one that ends it in the handshake. */
   get isHeard(): boolean {
-    return this.hasReceived
+    return this.hasReceived || (this.own.service.isDirectTls && this.isReached)
   }
 
   private rawSocket(): Socket | null {

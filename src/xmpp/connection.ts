@@ -113,6 +113,8 @@ const newRound = (): Round => ({
 export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private readonly services: readonly ServiceUri[]
   private readonly backoff: Backoff
+  /** While no server is reached: what one that is back then says begins a backoff of its own. */
+  private readonly search: Backoff
   private readonly silence: SilenceDetector
   private readonly registrations: Registration[] = []
   private readonly stopping = new AbortController()
@@ -135,12 +137,9 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     super()
     if (options.services.length === 0) throw new TypeError('no XMPP service to connect to')
     this.services = options.services.map(parseServiceUri)
-    this.backoff = new Backoff({
-      firstMs: 500,
-      capMs: 30_000,
-      random: Math.random,
-      ...options.backoff,
-    })
+    const backoff = { firstMs: 500, capMs: 30_000, random: Math.random, ...options.backoff }
+    this.backoff = new Backoff(backoff)
+    this.search = new Backoff({ ...backoff, capMs: Math.min(backoff.capMs, unreachedCapMs) })
     this.silence = new SilenceDetector({
       limitMs: options.silenceLimitMs,
       ping: () => this.ping(),
@@ -200,7 +199,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
    */
   retryNow({ evenInConflict = false } = {}): void {
     if (this.current.state === 'online' || (this.isConflictWait && !evenInConflict)) return
-    this.backoff.reset()
+    this.resetBackoffs()
     this.refusals = 0
     this.round = newRound()
     this.toldConditions.clear()
@@ -284,6 +283,11 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     return delayMs
   }
 
+  private resetBackoffs(): void {
+    this.backoff.reset()
+    this.search.reset()
+  }
+
   /** Each call counts as one refusal. */
   private nextCredentialsWaitMs(): number {
     const firstMs = this.options.credentialsWaitMs ?? firstCredentialsWaitMs
@@ -296,7 +300,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private delayAfter({ reaction }: StreamFailure, wasOnline: boolean): number {
     if (reaction === 'conflict') return this.options.conflictWaitMs
     if (wasOnline) {
-      if (performance.now() - this.onlineSince >= stableMs) this.backoff.reset()
+      if (performance.now() - this.onlineSince >= stableMs) this.resetBackoffs()
       if (reaction === 'next') this.turn = (this.turn + 1) % this.services.length
       if (reaction === 'credentials') return this.nextCredentialsWaitMs()
       return reaction === 'slow' ? this.backoff.slow() : this.backoff.next()
@@ -313,7 +317,7 @@ export class XmppConnection extends EventEmitter<ConnectionEvents> {
     // However hopeful the others are: each round is one more wrong password there.
     if (round.isUnwelcome) return this.nextCredentialsWaitMs()
     if (!round.isHopeful) return this.backoff.slow()
-    return this.backoff.next(round.isReached ? undefined : unreachedCapMs)
+    return (round.isReached ? this.backoff : this.search).next()
   }
 
   /** Says each trouble of a service once, until it is over or another takes its place. */

@@ -104,7 +104,8 @@ export class SimulatedMember {
     })
   }
 
-  startBridge(): void {
+  /** The server is reached after so long. */
+  startBridge(offlineMs = 50 * this.cluster.random()): void {
     if (this.bridge) return
     const { time, random } = this.cluster
     this.#run += 1
@@ -121,7 +122,7 @@ export class SimulatedMember {
       newEpoch: () => this.cluster.newEpoch(),
     })
     this.asterisk.meetBridge()
-    this.#ifSame(50 * random(), () => this.connect())
+    this.#ifSame(offlineMs, () => this.connect())
     this.#arm()
   }
 

@@ -103,8 +103,8 @@ describe('the journal', () => {
     expect(dialogue.injected()).toEqual([])
   })
 
-  it('of an earlier run is withdrawn where no snapshot confirms it within stale_after (rule 9)', () => {
-    const dialogue = new Dialogue({ journal: [entry] }).ready().pass(59_999)
+  it('of an earlier run is withdrawn where no snapshot confirms it in time (rule 9)', () => {
+    const dialogue = new Dialogue({ journal: [entry] }).ready().pass(69_999)
     expect(dialogue.injected()).toEqual([])
     dialogue.pass(1)
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
@@ -118,7 +118,7 @@ describe('the journal', () => {
     const { eid, kind, id, isUncachable = false } = first.takeOne('add')
     expect(isUncachable).toBe(true)
     const second = new Dialogue({ settings: changed, journal: [{ eid, kind, id, isUncachable }] })
-    second.ready().pass(60_000)
+    second.ready().pass(70_000)
     expect(second.answerInjections().map(({ entry: sent }) => sent)).toEqual([
       device('PJSIP/1', 'NOT_INUSE', false),
     ])
@@ -143,7 +143,7 @@ describe('the journal', () => {
 
   it('of a peer whose EID is the own one now is dropped, and nothing injected or withdrawn under it (rules 4 and 9)', () => {
     const own = { ...entry, eid: eidOf(1) }
-    const dialogue = new Dialogue({ journal: [own, entry] }).ready().pass(60_000)
+    const dialogue = new Dialogue({ journal: [own, entry] }).ready().pass(70_000)
     expect(dialogue.take('remove')).toMatchObject([{ eid: eidOf(1), id: 'PJSIP/1' }])
     expect(dialogue.injected()).toEqual([`${b} PJSIP/1 INVALID`])
   })

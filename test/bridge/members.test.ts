@@ -187,11 +187,10 @@ describe('a member that stays dead', () => {
       `${jidOf(2)}: it has been dead for minutes (silence), and the lamps of its phones are out here: start its Asterisk and its ` +
         `bridge, and see that it reaches the XMPP server; where it is gone for good, hintbridge forget ${jidOf(2)}`,
     )
-    dialogue.presence(2, true).clear()
-    dialogue.post({ type: 'MemberItemReceived', item: memberItem(2) }).take('ask')
-    dialogue.presence(2, true).answerAsk(2)
-    expect(dialogue.take('health').at(-1)).toMatchObject({ key: `member:${jidOf(2)}` })
-    expect(dialogue.health(`member:${jidOf(2)}`)).toBeUndefined()
+    dialogue.clear().presence(2, true).answerAsk(2, { phase: 'syncing' })
+    expect(dialogue.take('health')).toEqual([
+      { to: 'observe', do: 'health', key: `member:${jidOf(2)}`, severity: 'warning' },
+    ])
   })
 
   it('is one too where it never answered, counted anew with each stream, and none when it is forgotten', () => {
@@ -971,6 +970,14 @@ describe('while the own stream is down', () => {
     expect(life(dialogue)).toBe('dead')
   })
 
+  it('one that was back and falls silent then is dead after dead_after (rules 21 and 23)', () => {
+    const dialogue = joined().post({ type: 'StreamDown', reason: 'gone' }).pass(45_000)
+    dialogue.online(memberItem(2)).post(subscribedTo(2)).answerAsk(2).pass(29_999)
+    expect(life(dialogue)).toBe('alive')
+    dialogue.pass(1)
+    expect(life(dialogue)).toBe('dead')
+  })
+
   it('now and then, others are waited for no longer than stale_after (rule 23)', () => {
     const dialogue = joined()
     const flap = (): void => {
@@ -1060,9 +1067,9 @@ describe('the own standing', () => {
     const dialogue = conflicted()
     expect(dialogue.health('stream-conflict')).toBe(
       `the server ended the stream: conflict, User removed: either another bridge uses the JID ${jidOf(1)} with this ` +
-        `EID, then give each bridge its own account and each Asterisk its own entityid; or, where the network was cut or this ` +
-        `machine died, the server still holds its last session, then it lets this one in when it has noticed (ejabberd, at ` +
-        `once: resource_conflict: acceptnew); or the account was removed, then make it again`,
+        `EID, then give each bridge its own account and each Asterisk its own entityid; or the server still holds the session ` +
+        `from before a cut or a crash, then it lets this one in once it notices (ejabberd, at once: resource_conflict: ` +
+        `acceptnew); or the account was removed, then make it again`,
     )
   })
 

@@ -89,8 +89,10 @@ describe.each(shippedConfigurations)(
 
     test('with thousands of small questions does not hold up the others', async () => {
       const asked = flood(10_000, () => member.ask(domain, `<ping xmlns='urn:xmpp:ping'/>`))
-      for (let change = 0; change < 3; change++) await changeLamp()
+      // A slow machine takes long for a lamp, and the flood passes within a second.
+      await changeLamp()
       expect(asked.left).toBeGreaterThan(0)
+      for (let change = 0; change < 2; change++) await changeLamp()
       await asked.over
     })
 

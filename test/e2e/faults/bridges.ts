@@ -2,6 +2,7 @@
 import { readText } from '../../../lab/running.js'
 import type { Fault, Measured } from './fault.js'
 import { changesSince, type Mark } from './lamps.js'
+import { staleMs } from './settings.js'
 import { lamp } from './site.js'
 
 type End = 'killBridge' | 'stopBridge'
@@ -47,14 +48,14 @@ const restarted = (end: End): Fault => ({
 /** B's Asterisk still holds what A said when both bridges went; A never comes back. */
 const lostWhileDown: Fault = {
   name: 'peer gone for good while this bridge was down: withdrawn by the journal',
-  bound: 'stale_after after its start',
+  bound: 'stale_after + 5 s + grace + 1 s after its start',
   run: async (site) => {
     const { a, b, settings } = site
     await b.stopBridge()
     await a.killBridge()
     const marks = site.marks([b])
     await b.startBridge()
-    return site.withdrawn(performance.now(), a, marks, settings.staleAfterMs)
+    return site.withdrawn(performance.now(), a, marks, staleMs(settings) + 1_000)
   },
 }
 
