@@ -1,6 +1,4 @@
-/** Who runs this process. */
-
-/** Is it root, whom no advice to become root helps? */
+/** Does root run this process? Then advice to become root does not help. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0
 }

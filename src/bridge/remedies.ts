@@ -6,10 +6,10 @@ import type { Failure } from './events.js'
 export const whereRateIsSet =
   "Prosody, bridge_rate of mod_bridge_rate; ejabberd, the bridges' rate in c2s_shaper; see docs/xmpp-servers.md"
 
-/** What was asked of a service: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
+/** The request that failed: to make the own nodes, to write or read `members`, or to follow a peer's feed. */
 export type Asked = 'nodes' | 'members' | 'feed'
 
-/** Whom the failed request came from, and which service it went to. */
+/** The account that made the failed request, and the service that it went to. */
 interface Failed {
   readonly jid: string
   readonly service: string

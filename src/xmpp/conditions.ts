@@ -41,8 +41,8 @@ export function stanzaFate(condition: string): StanzaFate {
 /**
  * What follows the end of a stream, or of an attempt to open one. A failed attempt goes on to the next service of the
  * list at once; these say how long to wait when the list is through, and what is tried first after a stream that stood.
- * `retry`: the same service, with backoff. `unreached`: the same, with a shorter one, for an attempt that reaches no server
- * costs nobody anything. `next`: the next service, with backoff. `slow`: an administrator has to mend something; the backoff's
+ * `retry`: the same service, with backoff. `unreached`: the same service, with a shorter backoff: an attempt that reaches no
+ * server costs nobody anything. `next`: the next service, with backoff. `slow`: an administrator has to mend something; the backoff's
  * cap, said once and clearly. `credentials`: the same, and minutes apart, as servers ban who goes on with a wrong password.
  * `conflict`: another bridge uses this JID; wait `stale_after` (rule 20).
  */

@@ -91,7 +91,7 @@ const unreachedCapMs = 5_000
 /** A stream that lived shorter than this, in ms, does not start the backoff afresh: else a server could be stormed. */
 const stableMs = 10_000
 
-/** What came of the attempts since the last wait or stream; the list is through when each service has failed. */
+/** The attempts since the last wait or stream. The list is through when each service has failed. */
 interface Round {
   failures: number
   /** Has any failed in a way that may pass by itself? */
@@ -113,7 +113,7 @@ const newRound = (): Round => ({
 export class XmppConnection extends EventEmitter<ConnectionEvents> {
   private readonly services: readonly ServiceUri[]
   private readonly backoff: Backoff
-  /** While no server is reached: what one that is back then says begins a backoff of its own. */
+  /** For as long as no server is reached. A server that is back begins with a fresh `backoff`. */
   private readonly search: Backoff
   private readonly silence: SilenceDetector
   private readonly registrations: Registration[] = []

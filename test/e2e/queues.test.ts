@@ -72,7 +72,7 @@ describe.each(xmppServers)('the lamps of a queue through $kind', ({ start }) => 
     await pause(c)
     await allShow(paused, 'INUSE')
     await unpause(a)
-    // What C tells after that has passed.
+    // An echo of C would have come before this, which C tells later.
     await c.setDevice('Custom:fence', 'INUSE')
     await a.awaitDeviceState('Custom:fence', 'INUSE')
     expect(await a.deviceState(paused)).toBe('INUSE')

@@ -1,6 +1,7 @@
 /** The liveness settings under which faults are tried; each bound follows from them. */
 
 import type { LivenessSettings as Settings } from '../../../src/bridge/context.js'
+import { settings } from '../../bridge/settings.js'
 
 export type { Settings }
 
@@ -25,14 +26,7 @@ export const patient: Settings = {
 }
 
 /** As they are where nobody sets any. */
-export const shipped: Settings = {
-  heartbeatMs: 10_000,
-  deadAfterMs: 30_000,
-  graceMs: 5_000,
-  staleAfterMs: 60_000,
-  membersMs: 60_000,
-  auditMs: 300_000,
-}
+export const shipped: Settings = settings().liveness
 
 /** The own nodes are looked at so often that one can wait for it. */
 export const watchful: Settings = { ...patient, auditMs: 4_000 }
